@@ -1,0 +1,31 @@
+//! Blocking library calls that `libdsu` wraps, and `libdsu`'s entry points.
+
+/// Prefix of a wrapper: the wrapper of `read` is `dsu_call_read`.
+pub const WRAPPER_PREFIX: &str = "dsu_call_";
+
+/// Library calls in which a thread may sleep. Inside a quiescent call, `dsu-cc` replaces calls to
+/// `X` by calls to `dsu_call_X`, which has the same prototype.
+pub const BLOCKING: &[&str] = &[
+    "accept", "accept4", "clock_nanosleep", "connect", "epoll_pwait", "epoll_wait", "flock", "nanosleep", "pause", "poll",
+    "ppoll", "pread", "pselect", "pthread_cond_timedwait", "pthread_cond_wait", "pwrite", "read", "readv", "recv",
+    "recvfrom", "recvmsg", "select", "sem_timedwait", "sem_wait", "send", "sendfile", "sendmsg", "sendto", "sigsuspend",
+    "sleep", "usleep", "wait", "wait3", "wait4", "waitid", "waitpid", "write", "writev",
+];
+
+/// The subset of [`BLOCKING`] that waits for something to happen: what makes a loop a server's.
+pub const WAITING: &[&str] = &[
+    "accept", "accept4", "clock_nanosleep", "epoll_pwait", "epoll_wait", "nanosleep", "pause", "poll", "ppoll", "pselect",
+    "pthread_cond_timedwait", "pthread_cond_wait", "read", "readv", "recv", "recvfrom", "recvmsg", "select",
+    "sem_timedwait", "sem_wait", "sigsuspend", "sleep", "usleep", "wait", "wait3", "wait4", "waitid", "waitpid",
+];
+
+/// Entry points of `libdsu` that rewritten code calls, beside the wrappers.
+///
+/// | symbol | C prototype |
+/// |---|---|
+/// | `dsu_update_point` | `void (const char *name)`: called when `dsu_pending` is not 0 |
+/// | `dsu_quiescent_enter` | `void (const char *name)`: a quiescent call begins |
+/// | `dsu_quiescent_leave` | `void (void)`: it is over |
+/// | `dsu_pending` | `volatile unsigned` |
+pub const ENTRY_POINTS: &[&str] =
+    &["dsu_pending", "dsu_quiescent_enter", "dsu_quiescent_leave", "dsu_update_point", "dsu_apply", "dsu_last_message"];

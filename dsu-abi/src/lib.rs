@@ -1,0 +1,58 @@
+//! The contract that `dsu-cc`, `libdsu`, `dsu-diff` and `dsu-push` share.
+//!
+//! Everything here is a fixed byte layout or a fixed name. A change to any of it is a change of
+//! [`PROTOCOL`]. All multi-byte values are little endian; all structs are `repr(C)` with no
+//! implicit padding, and their offsets are tested.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`section`] | names of ELF sections and symbols |
+//! | [`registry`] | the tables of functions, variables and types in an updatable executable |
+//! | [`control`] | the control block through which `dsu-push` talks to `libdsu` |
+//! | [`patch`] | the manifest of a patch |
+//! | [`status`] | outcomes of a request |
+//! | [`calls`] | blocking calls that `libdsu` wraps, and its entry points |
+#![no_std]
+
+pub mod calls;
+pub mod control;
+pub mod patch;
+pub mod registry;
+pub mod section;
+pub mod status;
+
+/// Version of every layout in this crate. Tools refuse to talk to a runtime of another version.
+pub const PROTOCOL: u32 = 1;
+
+/// A 128-bit content identity: of a build, of a program state, or of a patch.
+///
+/// Computed by the tools (BLAKE3, truncated); only compared by the runtime.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[repr(C)]
+pub struct Id(pub [u8; 16]);
+
+impl core::fmt::Display for Id {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl core::fmt::Debug for Id {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
+
+/// The key of a name: FNV-1a, 64 bit (Fowler, Noll, Vo; draft-eastlake-fnv).
+///
+/// `dsu-cc` and `dsu-diff` check that no two names of one program share a key.
+pub const fn key_of(name: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut i = 0;
+    while i < name.len() {
+        hash ^= name[i] as u64;
+        hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}

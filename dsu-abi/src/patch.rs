@@ -1,0 +1,190 @@
+//! The manifest of a patch: a header and tables in the loaded part of the patch shared object,
+//! with self-relative references like those of [`crate::registry`].
+//!
+//! A patch is an ordinary ELF shared object. Its undefined symbols are bound by `libdsu`'s loader:
+//! a symbol listed in `imports` from the process's registry, any other from the libraries of the
+//! process (`dlsym`). Its `DT_INIT`/`DT_INIT_ARRAY` functions are not run.
+
+use crate::{
+    Id,
+    registry::{Rel32, Table},
+};
+
+/// First bytes of a patch header.
+pub const MAGIC: [u8; 8] = *b"DSUPATCH";
+
+/// The header, first in section `.dsu.patch`; the dynamic symbol `dsu_patch`. 192 bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PatchHeader {
+    /// +0: [`MAGIC`].
+    pub magic: [u8; 8],
+    /// +8: [`crate::PROTOCOL`].
+    pub protocol: u32,
+    /// +12: size of this struct.
+    pub size: u32,
+    /// +16: identity of the patch.
+    pub patch: Id,
+    /// +32: the state it applies to.
+    pub from: Id,
+    /// +48: the state it leads to.
+    pub to: Id,
+    /// +64: [`ImportRecord`]s, sorted by `symbol_key`.
+    pub imports: Table,
+    /// +80: [`PatchFunction`]s.
+    pub functions: Table,
+    /// +96: [`PatchVariable`]s: variables the process did not have.
+    pub variables: Table,
+    /// +112: [`PatchCopy`]s: new initial values for variables of the process.
+    pub copies: Table,
+    /// +128: [`RequiredType`]s.
+    pub types: Table,
+    /// +144: [`crate::registry::UnitRecord`]s: the replaced units.
+    pub units: Table,
+    /// +160: name of the patch, NUL terminated.
+    pub name: Rel32,
+    /// +164: zero.
+    pub reserved: [u32; 7],
+}
+
+/// Symbol of the header in the patch's dynamic symbol table.
+pub const HEADER_SYMBOL: &str = "dsu_patch";
+
+/// How an undefined symbol of the patch is bound. 48 bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct ImportRecord {
+    /// +0: [`crate::key_of`] the ELF symbol name.
+    pub symbol_key: u64,
+    /// +8: key of the registry name to look up in the process.
+    pub key: u64,
+    /// +16: fingerprint the entry must have (functions: prototype; variables: type).
+    pub fingerprint: u64,
+    /// +24: key under which the entry is known after the commit; differs from `key` where a
+    /// function or variable moved or was renamed, else equal.
+    pub new_key: u64,
+    /// +32: the registry name, NUL terminated, for messages.
+    pub name: Rel32,
+    /// +36: name after the commit, NUL terminated, where `new_key` differs; else none.
+    pub new_name: Rel32,
+    /// +40: what to bind in the patch where the process has no such entry; none: then refuse.
+    pub fallback: Rel32,
+    /// +44: [`import_kind`].
+    pub kind: u32,
+}
+
+/// Values of [`ImportRecord::kind`].
+pub mod import_kind {
+    /// Address of a function's slot. Looked up by (`key`, `fingerprint`).
+    pub const SLOT: u32 = 1;
+    /// Address of a function's stub: what stands for the function as a pointer, and what a call by
+    /// name reaches. Looked up by (`key`, `fingerprint`).
+    pub const STUB: u32 = 2;
+    /// Address of a variable; its fingerprint must match, else refuse.
+    pub const VARIABLE: u32 = 3;
+    /// A thread-local variable of the executable (module and offset); as `VARIABLE`.
+    pub const TLS: u32 = 4;
+    /// A symbol of the executable outside the rewritten units; fingerprint 0, not checked.
+    pub const FOREIGN: u32 = 5;
+}
+
+/// A function that the patch defines. 48 bytes.
+///
+/// Commit: if the process has an entry (`key`, `fingerprint`) with a slot, that slot is set to
+/// `code`; an entry without a slot gets `slot`, and one without a stub gets `stub`. If it has no
+/// entry, one is added. `slot` initially holds `code`, and `stub` jumps through `slot` — unless the
+/// entry has a slot of its own: then the patch's `slot` import is bound to that, and `stub`, too,
+/// must jump through the entry's slot (it does so through the patch's GOT).
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PatchFunction {
+    /// +0: key of the registry name.
+    pub key: u64,
+    /// +8: fingerprint of the prototype.
+    pub fingerprint: u64,
+    /// +16: key under which an older version is found, if the function moved; else equal to `key`.
+    pub old_key: u64,
+    /// +24: the registry name, NUL terminated.
+    pub name: Rel32,
+    /// +28: the code.
+    pub code: Rel32,
+    /// +32: the patch's own slot.
+    pub slot: Rel32,
+    /// +36: the patch's own stub; may be none.
+    pub stub: Rel32,
+    /// +40: [`crate::registry::function_flags`].
+    pub flags: u32,
+    /// +44: zero.
+    pub reserved: u32,
+}
+
+/// A variable that the patch defines and later patches may bind to. 48 bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PatchVariable {
+    /// +0: key of the registry name.
+    pub key: u64,
+    /// +8: fingerprint of the type.
+    pub fingerprint: u64,
+    /// +16: size in bytes.
+    pub size: u64,
+    /// +24: for thread-local variables: offset in the patch's TLS block.
+    pub tls_offset: u64,
+    /// +32: the registry name, NUL terminated.
+    pub name: Rel32,
+    /// +36: the variable; none if thread-local.
+    pub address: Rel32,
+    /// +40: [`crate::registry::variable_flags`].
+    pub flags: u32,
+    /// +44: zero.
+    pub reserved: u32,
+}
+
+/// New contents for a constant or never-written variable of the process. 32 bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PatchCopy {
+    /// +0: key of the registry name of the destination.
+    pub key: u64,
+    /// +8: fingerprint of its type.
+    pub fingerprint: u64,
+    /// +16: bytes to copy: the size of the variable.
+    pub size: u64,
+    /// +24: the registry name, NUL terminated.
+    pub name: Rel32,
+    /// +28: the new contents, in the patch.
+    pub source: Rel32,
+}
+
+/// A type whose layout the patch relies on. 24 bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct RequiredType {
+    /// +0: key of the type name.
+    pub key: u64,
+    /// +8: fingerprint of the layout it must have, if the process knows the type.
+    pub layout: u64,
+    /// +16: the type name, NUL terminated.
+    pub name: Rel32,
+    /// +20: zero.
+    pub reserved: u32,
+}
+
+const _: () = {
+    use crate::registry::*;
+    use core::mem::{offset_of, size_of};
+    assert!(size_of::<PatchHeader>() == 192);
+    assert!(offset_of!(PatchHeader, imports) == 64);
+    assert!(offset_of!(PatchHeader, name) == 160);
+    assert!(size_of::<ImportRecord>() == 48);
+    assert!(size_of::<PatchFunction>() == 48);
+    assert!(size_of::<PatchVariable>() == 48);
+    assert!(size_of::<PatchCopy>() == 32);
+    assert!(size_of::<RequiredType>() == 24);
+    assert!(size_of::<FunctionRecord>() == 32);
+    assert!(size_of::<VariableRecord>() == 48);
+    assert!(size_of::<ForeignRecord>() == 16);
+    assert!(size_of::<TypeRecord>() == 32);
+    assert!(size_of::<UpdatePointRecord>() == 24);
+    assert!(size_of::<UnitRecord>() == 24);
+};

@@ -1,0 +1,2 @@
+//! dsu-cc
+fn main() {}

@@ -1,0 +1,2 @@
+//! dsu-diff
+fn main() {}

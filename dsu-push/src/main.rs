@@ -1,0 +1,2 @@
+//! dsu-push
+fn main() {}

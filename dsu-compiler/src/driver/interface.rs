@@ -1,0 +1,179 @@
+//! What the driver hands to the program rewriter at a link, and what it gets back.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::program::Plan;
+use crate::unit::UnitImage;
+
+/// A link of units, as learned from the plain link that came before.
+#[derive(Debug)]
+pub struct LinkInput {
+    /// The units linked, in link order.
+    pub units: Vec<LinkedUnit>,
+    /// Objects and archive members in the executable that are not in `units`: assembler, other compilers,
+    /// static libraries. The start files and the compiler's own libraries are among them.
+    pub foreign: Vec<ObjectSymbols>,
+    /// Global symbols defined in the plain executable.
+    pub defined: HashSet<String>,
+    /// Global symbols the plain executable exports dynamically: a shared library may call them by name.
+    pub exported: HashSet<String>,
+    /// Update points and so on.
+    pub config: Config,
+    /// The output, as named on the command line.
+    pub output: String,
+    /// How many threads to use.
+    pub jobs: usize,
+}
+
+/// One unit of a link.
+#[derive(Debug, Clone)]
+pub struct LinkedUnit {
+    /// The record found in the object.
+    pub image: UnitImage,
+    /// The object, for people: `foo.o`, `libfoo.a(bar.o)`.
+    pub object: String,
+    /// Symbols of the plain object.
+    pub symbols: ObjectSymbols,
+    /// Set if the unit must stay as it is; `rewrite` then returns no text for it.
+    pub keep_reason: Option<String>,
+}
+
+/// The global symbols of one object file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectSymbols {
+    /// The object, for people.
+    pub object: String,
+    /// Global and weak symbols it defines.
+    pub defined: Vec<DefinedSymbol>,
+    /// Symbols it refers to and does not define.
+    pub undefined: Vec<String>,
+}
+
+/// A global symbol defined in an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinedSymbol {
+    /// Its name.
+    pub name: String,
+    /// A function (`STT_FUNC`, `STT_GNU_IFUNC`), as opposed to data.
+    pub function: bool,
+    /// An indirect function, chosen by a resolver at start.
+    pub ifunc: bool,
+    /// A thread-local variable.
+    pub tls: bool,
+    /// A weak definition.
+    pub weak: bool,
+    /// Hidden or internal visibility.
+    pub hidden: bool,
+    /// A common symbol (tentative definition, `-fcommon`).
+    pub common: bool,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What the rewriter made of a link.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// One per unit of the input, in the same order.
+    pub units: Vec<RewrittenUnit>,
+    /// The report so far.
+    pub report: Report,
+    /// What `finish` needs to know; the driver does not look into it.
+    pub plan: Plan,
+}
+
+/// What the rewriter made of one unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RewrittenUnit {
+    /// The text to compile, with line markers; `None`: the original object is used.
+    pub text: Option<String>,
+    /// The flags to compile it with.
+    pub flags: Vec<String>,
+}
+
+/// The last pieces of an updatable program.
+#[derive(Debug)]
+pub struct Finished {
+    /// Assembler source with the control block, the registry and the stubs.
+    pub assembly: String,
+    /// Per unit: symbols to rename, (old, new), in its object: the compiled one, or the original if kept.
+    pub renames: Vec<Vec<(String, String)>>,
+    /// The program description, for section `.dsu.program`.
+    pub description: Vec<u8>,
+    /// The complete report.
+    pub report: Report,
+}
+
+/// What `--dsu-report` prints.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The output, as named on the command line.
+    pub output: String,
+    /// Every unit.
+    pub units: Vec<UnitReport>,
+    /// Functions called through a slot.
+    pub functions_indirect: usize,
+    /// Functions only ever called directly.
+    pub functions_direct: usize,
+    /// Functions represented by a stub, as their address is taken.
+    pub stubs: Vec<String>,
+    /// Functions whose own symbol is a stub, as somebody outside the rewritten units calls them by name.
+    pub by_name_stubs: Vec<String>,
+    /// The update points.
+    pub update_points: Vec<UpdatePointReport>,
+    /// Anything else worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// One unit in the report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct UnitReport {
+    /// The source file.
+    pub source: String,
+    /// The object it came from.
+    pub object: String,
+    /// Functions the unit defines.
+    pub functions: usize,
+    /// Why the unit is not updatable, if it is not.
+    pub kept: Option<String>,
+}
+
+/// One update point in the report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct UpdatePointReport {
+    /// Its name.
+    pub name: String,
+    /// The function it is in.
+    pub function: String,
+    /// The user's file.
+    pub file: String,
+    /// The user's line.
+    pub line: u32,
+    /// Calls during which a thread counts as standing at the point.
+    pub quiescent: Vec<String>,
+    /// How many functions are on its update path.
+    pub path_functions: usize,
+}
+
+/// A place that would make a good update point.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Suggestion {
+    /// The name to propose.
+    pub name: String,
+    /// The function.
+    pub function: String,
+    /// The user's file, if the function is static and its name not unique.
+    pub file: Option<String>,
+    /// Where it is, `file:line`, for the comment.
+    pub place: String,
+    /// Ordinal of the loop in the function, from 1; `None` if `entry`, or if it need not be said.
+    pub loop_ordinal: Option<u32>,
+    /// The point is the entry of the function.
+    pub entry: bool,
+    /// Functions called in the loop that sleep.
+    pub quiescent: Vec<String>,
+    /// Why it is proposed, a sentence for the comment.
+    pub why: String,
+}

@@ -24,8 +24,8 @@ pub const WAITING: &[&str] = &[
 /// | symbol | C prototype |
 /// |---|---|
 /// | `dsu_update_point` | `void (const char *name)`: called when `dsu_pending` is not 0 |
-/// | `dsu_quiescent_enter` | `void (const char *name)`: a quiescent call begins |
-/// | `dsu_quiescent_leave` | `void (void)`: it is over |
+/// | `dsu_quiescent_enter` | `const void *(const char *name)`: a quiescent call begins; returns the one around it |
+/// | `dsu_quiescent_leave` | `void (const void *outer)`: it is over; `outer` is in force again |
 /// | `dsu_pending` | `volatile unsigned` |
 pub const ENTRY_POINTS: &[&str] =
     &["dsu_pending", "dsu_quiescent_enter", "dsu_quiescent_leave", "dsu_update_point", "dsu_apply", "dsu_last_message"];

@@ -28,6 +28,7 @@ pub const PROTOCOL: u32 = 1;
 ///
 /// Computed by the tools (BLAKE3, truncated); only compared by the runtime.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 pub struct Id(pub [u8; 16]);
 

@@ -1,18 +1,49 @@
-//! Rewriting a whole program.
+//! Rewriting a whole program at its link: analyse, rewrite each unit, and, once the units are
+//! compiled, generate what ties them together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use dsu_abi::{Id, calls};
 use thiserror::Error;
 
-use crate::driver::interface::{Finished, LinkInput, ObjectSymbols, Report, Rewritten, RewrittenUnit};
+use crate::analyse::callgraph::CallGraph;
+use crate::analyse::model::{FunctionRef, Model, VariableRef};
+use crate::analyse::points::Points;
+use crate::description::{Description, DescriptionError};
+use crate::driver::interface::{
+    Finished, LinkInput, ObjectSymbols, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport,
+};
+use crate::emit::registry::{FunctionEntry, PointEntry, Registry, TypeEntry, UnitEntry, VariableEntry};
+use crate::facts::{content, fingerprint};
+use crate::rewrite::{self, Job, Purpose, Uses};
 
 /// What `finish` needs to know of `rewrite`.
 #[derive(Debug, Default)]
-pub struct Plan;
+pub struct Plan {
+    model: Model,
+    points: Points,
+    slots: Vec<BTreeSet<usize>>,
+    stubs: BTreeSet<FunctionRef>,
+    variables: BTreeSet<VariableRef>,
+    exported: HashSet<String>,
+    output: String,
+}
 
 /// Why a program cannot be made updatable.
 #[derive(Debug, Error)]
 pub enum ProgramError {
-    /// To be replaced.
-    #[error("{0}")]
-    Other(String),
+    /// libclang.
+    #[error(transparent)]
+    Clang(#[from] crate::clang::ClangError),
+    /// An update point cannot be placed.
+    #[error("update point in function {0}: {1}")]
+    Point(String, String),
+    /// Two names with one key.
+    #[error("the names {0} and {1} have the same key in the registry: rename one of them")]
+    Collision(String, String),
+    /// The description cannot be made.
+    #[error("program description: {0}")]
+    Description(#[from] DescriptionError),
 }
 
 /// Rewrites all units of a link.
@@ -20,15 +51,139 @@ pub enum ProgramError {
 /// # Errors
 /// When the program cannot be made updatable as configured.
 pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
-    let units = input
-        .units
+    let mut model = Model::new(input)?;
+    loop {
+        let graph = CallGraph::new(&model);
+        let points = Points::new(&model, &graph, &input.config)?;
+        let slots = slots(&model, &points);
+        let variables = registered_variables(&model);
+        let mut units = Vec::new();
+        let mut stubs = BTreeSet::new();
+        let mut failed = Vec::new();
+        for unit in 0..model.units.len() {
+            match rewrite_unit(&model, &points, unit, &slots[unit], &variables) {
+                Ok((rewritten, uses)) => {
+                    stubs.extend(uses.stubs);
+                    units.push(rewritten);
+                }
+                Err(error) => failed.push((unit, error.to_string())),
+            }
+        }
+        if failed.is_empty() {
+            let report = report(&model, &points, &slots, &input.output);
+            let (exported, output) = (input.exported.clone(), input.output.clone());
+            let plan = Plan { model, points, slots, stubs, variables, exported, output };
+            return Ok(Rewritten { units, report, plan });
+        }
+        // A unit that cannot be rewritten is kept, and then the others must not count on it.
+        for (unit, reason) in failed {
+            model.units[unit].kept = Some(reason);
+            model.functions.retain(|_, at| at.unit != unit);
+            model.variables.retain(|_, at| at.unit != unit);
+        }
+    }
+}
+
+fn rewrite_unit(
+    model: &Model,
+    points: &Points,
+    unit: usize,
+    slots: &BTreeSet<usize>,
+    variables: &BTreeSet<VariableRef>,
+) -> Result<(RewrittenUnit, Uses), rewrite::RewriteError> {
+    let u = &model.units[unit];
+    let flags = rewritten_flags(&u.image.flags);
+    if u.kept.is_some() {
+        return Ok((RewrittenUnit { text: None, flags }, Uses::default()));
+    }
+    let labelled: BTreeSet<usize> = variables
         .iter()
-        .map(|u| RewrittenUnit {
-            text: u.keep_reason.is_none().then(|| u.image.text.clone()),
-            flags: u.image.flags.clone(),
-        })
+        .filter(|v| v.unit == unit)
+        .map(|v| v.variable)
+        .filter(|v| u.facts.variables[*v].internal)
         .collect();
-    Ok(Rewritten { units, report: Report::default(), plan: Plan })
+    let job = Job { model, points, unit, purpose: Purpose::Base, slots, bound: &BTreeSet::new(), labelled: &labelled };
+    let (text, uses) = rewrite::rewrite(&job)?;
+    Ok((RewrittenUnit { text: Some(text), flags }, uses))
+}
+
+/// Flags to compile rewritten text with: the user's diagnostics were given when the unit was compiled.
+pub fn rewritten_flags(flags: &[String]) -> Vec<String> {
+    let diagnostic = |f: &str| {
+        f.starts_with("-pedantic") || (f.starts_with("-W") && !f.starts_with("-Wa,") && !f.starts_with("-Wp,"))
+    };
+    flags.iter().filter(|f| !diagnostic(f)).cloned().collect()
+}
+
+/// Functions that get a slot, per unit: external ones, and static ones that are called from an
+/// update path or whose address is taken.
+pub fn slots(model: &Model, points: &Points) -> Vec<BTreeSet<usize>> {
+    let mut slots = vec![BTreeSet::new(); model.units.len()];
+    for at in model.functions.values() {
+        slots[at.unit].insert(at.function);
+    }
+    for at in model.address_taken() {
+        slots[at.unit].insert(at.function);
+    }
+    for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+        for reference in &u.facts.references {
+            let crate::facts::Target::Function(function) = reference.target else { continue };
+            let on_path =
+                reference.inside.is_some_and(|f| points.path.contains(&FunctionRef { unit, function: f }));
+            if let Some(at) = model.definition_of(unit, function).filter(|at| on_path && at.unit == unit) {
+                slots[unit].insert(at.function);
+            }
+        }
+    }
+    slots
+}
+
+/// Variables that a patch may bind to.
+pub fn registered_variables(model: &Model) -> BTreeSet<VariableRef> {
+    let mut found: BTreeSet<VariableRef> = model.variables.values().copied().collect();
+    for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+        for (variable, v) in u.facts.variables.iter().enumerate() {
+            let ours = v.definition.as_ref().is_some_and(|d| !d.system) && v.internal && v.reachable;
+            // A constant scalar is known by its value; it has no identity worth keeping.
+            if ours && !(v.constant && v.scalar) {
+                found.insert(VariableRef { unit, variable });
+            }
+        }
+    }
+    found
+}
+
+fn report(model: &Model, points: &Points, slots: &[BTreeSet<usize>], output: &str) -> Report {
+    let indirect: usize = slots.iter().map(BTreeSet::len).sum();
+    let all = model.definitions().filter(|at| model.function(*at).reachable).count();
+    Report {
+        output: output.to_owned(),
+        units: model
+            .units
+            .iter()
+            .map(|u| UnitReport {
+                source: u.image.source.clone(),
+                object: u.object.clone(),
+                functions: u.facts.functions.iter().filter(|f| f.definition.is_some() && f.reachable).count(),
+                kept: u.kept.clone(),
+            })
+            .collect(),
+        functions_indirect: indirect,
+        functions_direct: all.saturating_sub(indirect),
+        update_points: points
+            .list
+            .iter()
+            .map(|p| UpdatePointReport {
+                name: p.name.clone(),
+                function: model.function_name(p.function),
+                file: p.file.clone(),
+                line: p.line,
+                quiescent: p.quiescent.iter().map(|r| model.reference_name(p.function.unit, *r).to_owned()).collect(),
+                path_functions: p.path.len(),
+            })
+            .collect(),
+        ..Report::default()
+    }
 }
 
 /// Generates what the final link needs.
@@ -38,12 +193,197 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
 pub fn finish(
     rewritten: Rewritten,
     units: &[ObjectSymbols],
-    _foreign: &[ObjectSymbols],
+    foreign: &[ObjectSymbols],
 ) -> Result<Finished, ProgramError> {
-    Ok(Finished {
-        assembly: String::new(),
-        renames: vec![Vec::new(); units.len()],
-        description: Vec::new(),
-        report: rewritten.report,
-    })
+    let Rewritten { mut report, plan, .. } = rewritten;
+    let by_name = by_name(&plan, units, foreign);
+    let renames = renames(&plan, &by_name);
+    let foreign_symbols = foreign_symbols(&plan, units, foreign);
+    let state = state_of(&plan.model);
+    let registry = Registry {
+        build: state,
+        functions: function_entries(&plan, &by_name),
+        variables: variable_entries(&plan),
+        foreign: foreign_symbols.clone(),
+        types: type_entries(&plan.model),
+        points: point_entries(&plan),
+        units: plan
+            .model
+            .units
+            .iter()
+            .map(|u| UnitEntry { name: u.name.clone(), content: u.facts.content, kept: u.kept.is_some() })
+            .collect(),
+    };
+    report.stubs = plan.stubs.iter().map(|at| plan.model.function_name(*at)).collect();
+    report.by_name_stubs = by_name.keys().map(|at| plan.model.function_name(*at)).collect();
+    let assembly = registry.assemble()?;
+    let description = Description {
+        state,
+        output: plan.output,
+        model: plan.model,
+        points: plan.points,
+        foreign: foreign_symbols,
+    };
+    Ok(Finished { assembly, renames, description: description.encode()?, report })
+}
+
+/// Functions that somebody refers to by their own symbol: for those the symbol becomes the stub.
+/// The values are the symbols: the function's own, and aliases of it.
+fn by_name(plan: &Plan, units: &[ObjectSymbols], foreign: &[ObjectSymbols]) -> BTreeMap<FunctionRef, Vec<String>> {
+    let mut wanted: HashSet<&str> = plan.exported.iter().map(String::as_str).collect();
+    wanted.extend(units.iter().chain(foreign).flat_map(|o| &o.undefined).map(String::as_str));
+    let mut found: BTreeMap<FunctionRef, Vec<String>> = BTreeMap::new();
+    for (symbol, at) in &plan.model.functions {
+        if wanted.contains(symbol.as_str()) {
+            found.entry(*at).or_default().push(symbol.clone());
+        }
+    }
+    // An alias would go on naming the first version: it, too, must be a stub.
+    for (unit, u) in plan.model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+        for f in &u.facts.functions {
+            let Some(target) = &f.attributes.alias else { continue };
+            let target = u.facts.functions.iter().position(|t| t.symbol == *target || t.name == *target);
+            let Some(at) = target.and_then(|t| plan.model.definition_of(unit, t)) else { continue };
+            if plan.slots[at.unit].contains(&at.function) && !f.internal {
+                found.entry(at).or_default().push(f.symbol.clone());
+            }
+        }
+    }
+    found
+}
+
+/// Gives way to stubs: in the object that defines it, the symbol gets another name.
+fn renames(plan: &Plan, by_name: &BTreeMap<FunctionRef, Vec<String>>) -> Vec<Vec<(String, String)>> {
+    let mut renames = vec![Vec::new(); plan.model.units.len()];
+    for (at, symbols) in by_name {
+        for symbol in symbols {
+            renames[at.unit].push((symbol.clone(), format!("dsu_impl_{symbol}")));
+        }
+    }
+    renames
+}
+
+/// Symbols that units refer to and that neither a rewritten unit nor a shared library defines.
+fn foreign_symbols(plan: &Plan, units: &[ObjectSymbols], foreign: &[ObjectSymbols]) -> Vec<String> {
+    let mut wanted: HashSet<&str> = HashSet::new();
+    for (u, symbols) in plan.model.units.iter().zip(units).filter(|(u, _)| u.kept.is_none()) {
+        wanted.extend(symbols.undefined.iter().map(String::as_str));
+        // Inline functions with external linkage, and others that are called by name.
+        wanted.extend(u.defines.iter().map(|(n, _)| n.as_str()));
+    }
+    let kept = plan.model.units.iter().zip(units).filter(|(u, _)| u.kept.is_some()).map(|(_, s)| s);
+    let rewritten = plan.model.units.iter().zip(units).filter(|(u, _)| u.kept.is_none()).map(|(_, s)| s);
+    let mut defined: HashSet<&str> = HashSet::new();
+    for symbols in foreign.iter().chain(kept).chain(rewritten) {
+        defined.extend(symbols.defined.iter().filter(|d| !d.tls).map(|d| d.name.as_str()));
+    }
+    let ours = |name: &str| plan.model.functions.contains_key(name) || plan.model.variables.contains_key(name);
+    let mut list: Vec<String> = wanted
+        .into_iter()
+        .filter(|name| defined.contains(name) && !ours(name) && !name.starts_with("dsu_") && *name != "main")
+        .map(str::to_owned)
+        .collect();
+    list.extend(calls::ENTRY_POINTS.iter().map(|s| (*s).to_owned()));
+    list.extend(calls::BLOCKING.iter().map(|s| format!("{}{s}", calls::WRAPPER_PREFIX)));
+    list.sort();
+    list.dedup();
+    list
+}
+
+/// Identity of a program's state: what its units say, wherever and however they were compiled.
+pub fn state_of(model: &Model) -> Id {
+    let mut units: Vec<(String, Id)> = model
+        .units
+        .iter()
+        .map(|u| {
+            let content = if u.kept.is_some() {
+                content::truncate(blake3::hash(u.image.text.as_bytes()))
+            } else {
+                u.facts.content
+            };
+            (u.name.clone(), content)
+        })
+        .collect();
+    units.sort();
+    let mut hasher = blake3::Hasher::new();
+    for (name, content) in units {
+        hasher.update(name.as_bytes()).update(&[0]).update(&content.0);
+    }
+    content::truncate(hasher.finalize())
+}
+
+fn function_entries(plan: &Plan, by_name: &BTreeMap<FunctionRef, Vec<String>>) -> Vec<FunctionEntry> {
+    let mut entries = Vec::new();
+    for (unit, slots) in plan.slots.iter().enumerate() {
+        for &function in slots {
+            let at = FunctionRef { unit, function };
+            let f = plan.model.function(at);
+            entries.push(FunctionEntry {
+                name: plan.model.function_name(at),
+                fingerprint: fingerprint(&f.prototype),
+                label: plan.model.function_label(at),
+                slot: true,
+                stub: plan.stubs.contains(&at),
+                by_name: by_name.get(&at).cloned().unwrap_or_default(),
+                path: plan.points.path.contains(&at),
+                internal: f.internal,
+            });
+        }
+    }
+    entries
+}
+
+fn variable_entries(plan: &Plan) -> Vec<VariableEntry> {
+    let entry = |at: &VariableRef| {
+        let v = plan.model.variable(*at);
+        VariableEntry {
+            name: plan.model.variable_name(*at),
+            fingerprint: fingerprint(&v.ty),
+            symbol: if v.internal { format!("dsu_v_{}", plan.model.variable_label(*at)) } else { v.symbol.clone() },
+            size: v.size,
+            thread_local: v.thread_local,
+            internal: v.internal,
+        }
+    };
+    plan.variables.iter().map(entry).collect()
+}
+
+/// Types of the program by name; where units disagree on one, by name and unit.
+pub fn types_of(model: &Model) -> Vec<(String, &crate::facts::TypeDefinition)> {
+    let mut by_name: BTreeMap<&str, Vec<(usize, &crate::facts::TypeDefinition)>> = BTreeMap::new();
+    for (unit, u) in model.units.iter().enumerate() {
+        for t in &u.facts.types {
+            by_name.entry(&t.name).or_default().push((unit, t));
+        }
+    }
+    let mut list = Vec::new();
+    for (name, definitions) in by_name {
+        let layouts: HashSet<u64> = definitions.iter().map(|(_, t)| t.layout()).collect();
+        if layouts.len() == 1 {
+            list.extend(definitions.first().map(|(_, t)| (name.to_owned(), *t)));
+            continue;
+        }
+        let mut seen: HashMap<usize, u32> = HashMap::new();
+        for (unit, t) in definitions {
+            let count = seen.entry(unit).or_insert(0);
+            *count += 1;
+            let again = if *count > 1 { format!("#{count}") } else { String::new() };
+            list.push((format!("{name}{again}@{}", model.units[unit].name), t));
+        }
+    }
+    list
+}
+
+fn type_entries(model: &Model) -> Vec<TypeEntry> {
+    types_of(model).into_iter().map(|(name, t)| TypeEntry { name, layout: t.layout(), size: t.size }).collect()
+}
+
+fn point_entries(plan: &Plan) -> Vec<PointEntry> {
+    let entry = |p: &crate::analyse::points::Point| PointEntry {
+        name: p.name.clone(),
+        function: plan.model.function_name(p.function),
+        file: p.file.clone(),
+        line: p.line,
+    };
+    plan.points.list.iter().map(entry).collect()
 }

@@ -1,8 +1,8 @@
-//! Whole-program analysis.
-use crate::driver::interface::{LinkInput, Suggestion};
+//! Whole-program analysis: who defines what, what is on an update path, what needs a slot or a stub.
 
-/// Places that would make good update points.
-#[must_use]
-pub fn suggest(_input: &LinkInput) -> Vec<Suggestion> {
-    Vec::new()
-}
+pub mod callgraph;
+pub mod model;
+pub mod points;
+pub mod suggest;
+
+pub use suggest::suggest;

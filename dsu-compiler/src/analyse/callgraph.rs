@@ -1,0 +1,103 @@
+//! Who may call whom.
+//!
+//! A call through a pointer may reach every function of that type whose address is taken. Calls
+//! back out of libraries are not seen: a function only called so has no callers here.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::analyse::model::{FunctionRef, Model};
+use crate::facts::{Target, Usage};
+
+/// The call graph of a program.
+pub struct CallGraph {
+    callees: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    callers: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    /// Functions that call a blocking library function themselves.
+    blocking: BTreeSet<FunctionRef>,
+}
+
+impl CallGraph {
+    /// Builds the graph.
+    pub fn new(model: &Model) -> Self {
+        let mut graph = Self { callees: HashMap::new(), callers: HashMap::new(), blocking: BTreeSet::new() };
+        let mut by_type: HashMap<&str, Vec<FunctionRef>> = HashMap::new();
+        let taken = model.address_taken();
+        for at in &taken {
+            by_type.entry(&model.function(*at).prototype).or_default().push(*at);
+        }
+        for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            for reference in &u.facts.references {
+                let (Target::Function(function), Usage::Call(..), Some(inside)) =
+                    (reference.target, reference.usage, reference.inside)
+                else {
+                    continue;
+                };
+                let caller = FunctionRef { unit, function: inside };
+                match graph_target(model, unit, function) {
+                    Some(callee) => graph.add(caller, callee),
+                    None if is_blocking(&u.facts.functions[function].name) => {
+                        graph.blocking.insert(caller);
+                    }
+                    None => {}
+                }
+            }
+            for call in &u.facts.indirect_calls {
+                let caller = FunctionRef { unit, function: call.inside };
+                for callee in by_type.get(call.prototype.as_str()).into_iter().flatten() {
+                    graph.add(caller, *callee);
+                }
+            }
+        }
+        graph
+    }
+
+    fn add(&mut self, caller: FunctionRef, callee: FunctionRef) {
+        self.callees.entry(caller).or_default().insert(callee);
+        self.callers.entry(callee).or_default().insert(caller);
+    }
+
+    /// Functions that can be on the stack below `function`: its callers, and theirs.
+    pub fn ancestors(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
+        reach(&self.callers, [function])
+    }
+
+    /// `function` and everything it may call.
+    pub fn descendants(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
+        reach(&self.callees, [function])
+    }
+
+    /// Functions that may end up in a blocking library call.
+    pub fn may_block(&self) -> BTreeSet<FunctionRef> {
+        reach(&self.callers, self.blocking.iter().copied())
+    }
+}
+
+/// The definition a reference in a unit leads to, inline functions included.
+fn graph_target(model: &Model, unit: usize, function: usize) -> Option<FunctionRef> {
+    let own = || {
+        let f = &model.units[unit].facts.functions[function];
+        f.definition.as_ref().filter(|d| !d.system).map(|_| FunctionRef { unit, function })
+    };
+    model.definition_of(unit, function).or_else(own)
+}
+
+/// Whether a library function of this name may put its caller to sleep.
+pub fn is_blocking(name: &str) -> bool {
+    dsu_abi::calls::BLOCKING.contains(&name)
+}
+
+fn reach(
+    edges: &HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    from: impl IntoIterator<Item = FunctionRef>,
+) -> BTreeSet<FunctionRef> {
+    let mut todo: Vec<FunctionRef> = from.into_iter().collect();
+    let mut seen: BTreeSet<FunctionRef> = todo.iter().copied().collect();
+    while let Some(at) = todo.pop() {
+        for next in edges.get(&at).into_iter().flatten() {
+            if seen.insert(*next) {
+                todo.push(*next);
+            }
+        }
+    }
+    seen
+}

@@ -1,0 +1,302 @@
+//! The program: its units with their facts, and which definition each name refers to.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::clang::Library;
+use crate::driver::interface::{LinkInput, ObjectSymbols};
+use crate::facts::{Function, Target, UnitFacts, Usage, Variable, extract};
+use crate::program::ProgramError;
+use crate::unit::UnitImage;
+
+/// A function of the program: unit and index in its facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FunctionRef {
+    /// Index of the unit.
+    pub unit: usize,
+    /// Index of the function in the unit's facts.
+    pub function: usize,
+}
+
+/// A variable of the program: unit and index in its facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VariableRef {
+    /// Index of the unit.
+    pub unit: usize,
+    /// Index of the variable in the unit's facts.
+    pub variable: usize,
+}
+
+/// A unit of the program.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Unit {
+    /// Its path relative to the directory common to all units.
+    pub name: String,
+    /// The object it came in, for people.
+    pub object: String,
+    /// Its text and flags.
+    pub image: UnitImage,
+    /// What it says.
+    pub facts: UnitFacts,
+    /// Why it is kept as it is, if it is.
+    pub kept: Option<String>,
+    /// Global symbols its plain object defines: (name, weak).
+    pub defines: Vec<(String, bool)>,
+}
+
+/// The program.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Model {
+    /// Its units, in link order.
+    pub units: Vec<Unit>,
+    /// For each external function symbol, its definition in a rewritten unit.
+    pub functions: HashMap<String, FunctionRef>,
+    /// For each external variable symbol, its definition in a rewritten unit.
+    pub variables: HashMap<String, VariableRef>,
+}
+
+impl Model {
+    /// Reads the facts of all units of a link, in parallel, and resolves names.
+    ///
+    /// # Errors
+    /// When libclang is missing.
+    pub fn new(input: &LinkInput) -> Result<Self, ProgramError> {
+        let library = Library::load()?;
+        let facts = extract_all(input, &library);
+        let names = unit_names(input.units.iter().map(|u| &u.image));
+        let mut units: Vec<Unit> = Vec::with_capacity(input.units.len());
+        for ((linked, facts), name) in input.units.iter().zip(facts).zip(names) {
+            let mut kept = linked.keep_reason.clone();
+            let facts = match facts {
+                Ok(facts) => facts,
+                Err(error) => {
+                    kept = kept.or_else(|| Some(error.to_string()));
+                    UnitFacts::default()
+                }
+            };
+            kept = kept.or_else(|| reason_to_keep(&facts));
+            let defines = linked.symbols.defined.iter().map(|d| (d.name.clone(), d.weak)).collect();
+            units.push(Unit { name, object: linked.object.clone(), image: linked.image.clone(), facts, kept, defines });
+        }
+        let mut model = Self { units, ..Self::default() };
+        model.resolve(&input.defined, &input.foreign);
+        Ok(model)
+    }
+
+    fn resolve(&mut self, defined: &HashSet<String>, foreign: &[ObjectSymbols]) {
+        let strong_elsewhere: HashSet<&str> =
+            foreign.iter().flat_map(|o| &o.defined).filter(|d| !d.weak && !d.common).map(|d| d.name.as_str()).collect();
+        // A strong definition beats a weak one, an earlier one a later one: two passes.
+        for want_weak in [false, true] {
+            for (unit, u) in self.units.iter().enumerate() {
+                let symbols: HashSet<&str> =
+                    u.defines.iter().filter(|(_, weak)| *weak == want_weak).map(|(n, _)| n.as_str()).collect();
+                let present = |symbol: &str| symbols.contains(symbol) && defined.contains(symbol);
+                if u.kept.is_some() {
+                    continue;
+                }
+                for (function, f) in u.facts.functions.iter().enumerate() {
+                    let ours = f.definition.as_ref().is_some_and(|d| !d.system) && !f.internal;
+                    let movable = !f.inline && !f.attributes.ifunc && !f.attributes.returns_twice && f.name != "main";
+                    let elsewhere = want_weak && strong_elsewhere.contains(f.symbol.as_str());
+                    if ours && movable && !elsewhere && present(&f.symbol) {
+                        self.functions.entry(f.symbol.clone()).or_insert(FunctionRef { unit, function });
+                    }
+                }
+                for (variable, v) in u.facts.variables.iter().enumerate() {
+                    let ours = v.definition.is_some() && !v.internal && v.function.is_none();
+                    if ours && present(&v.symbol) {
+                        self.variables.entry(v.symbol.clone()).or_insert(VariableRef { unit, variable });
+                    }
+                }
+            }
+        }
+        // A strong definition in a kept unit or elsewhere wins over weak ones of ours.
+        let kept: HashSet<String> = self
+            .units
+            .iter()
+            .filter(|u| u.kept.is_some())
+            .flat_map(|u| u.defines.iter().filter(|(_, weak)| !weak).map(|(n, _)| n.clone()))
+            .collect();
+        self.functions.retain(|name, _| !kept.contains(name));
+    }
+
+    /// The function's facts.
+    pub fn function(&self, at: FunctionRef) -> &Function {
+        &self.units[at.unit].facts.functions[at.function]
+    }
+
+    /// The variable's facts.
+    pub fn variable(&self, at: VariableRef) -> &Variable {
+        &self.units[at.unit].facts.variables[at.variable]
+    }
+
+    /// The definition, in a rewritten unit, that a unit's function refers to; `None` for functions
+    /// of libraries, kept units and assembler, and those that cannot be indirect.
+    pub fn definition_of(&self, unit: usize, function: usize) -> Option<FunctionRef> {
+        let f = &self.units[unit].facts.functions[function];
+        if f.internal {
+            let ours = f.definition.as_ref().is_some_and(|d| !d.system) && !f.attributes.ifunc;
+            return (ours && !f.attributes.returns_twice).then_some(FunctionRef { unit, function });
+        }
+        self.functions.get(&f.symbol).copied()
+    }
+
+    /// The definition that a unit's variable refers to.
+    pub fn variable_of(&self, unit: usize, variable: usize) -> Option<VariableRef> {
+        let v = &self.units[unit].facts.variables[variable];
+        if v.internal || v.function.is_some() {
+            return v.definition.is_some().then_some(VariableRef { unit, variable });
+        }
+        self.variables.get(&v.symbol).copied()
+    }
+
+    /// The name a reference of a unit refers to.
+    pub fn reference_name(&self, unit: usize, reference: usize) -> &str {
+        let facts = &self.units[unit].facts;
+        match facts.references[reference].target {
+            Target::Function(f) => &facts.functions[f].name,
+            Target::Variable(v) => &facts.variables[v].name,
+        }
+    }
+
+    /// All functions defined in rewritten units, static and inline ones included.
+    pub fn definitions(&self) -> impl Iterator<Item = FunctionRef> + '_ {
+        self.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()).flat_map(|(unit, u)| {
+            let defined = u.facts.functions.iter().enumerate().filter(|(_, f)| f.definition.is_some());
+            defined.map(move |(function, _)| FunctionRef { unit, function })
+        })
+    }
+
+    /// The name of a function in the registry.
+    pub fn function_name(&self, at: FunctionRef) -> String {
+        let f = self.function(at);
+        if f.internal { format!("{}@{}", f.name, self.units[at.unit].name) } else { f.symbol.clone() }
+    }
+
+    /// The name of a variable in the registry.
+    pub fn variable_name(&self, at: VariableRef) -> String {
+        let v = self.variable(at);
+        let unit = &self.units[at.unit];
+        match v.function {
+            Some(function) => {
+                let ordinal = if v.ordinal > 1 { format!("#{}", v.ordinal) } else { String::new() };
+                format!("{}.{}{ordinal}@{}", unit.facts.functions[function].name, v.name, unit.name)
+            }
+            None if v.internal => format!("{}@{}", v.name, unit.name),
+            None => v.symbol.clone(),
+        }
+    }
+
+    /// What a function is called in symbols of ours: unique in the program, and an identifier.
+    pub fn function_label(&self, at: FunctionRef) -> String {
+        let f = self.function(at);
+        if f.internal { format!("{}_{}", unit_label(&self.units[at.unit].name), f.name) } else { f.symbol.clone() }
+    }
+
+    /// What a variable is called in symbols of ours.
+    pub fn variable_label(&self, at: VariableRef) -> String {
+        let v = self.variable(at);
+        let unit = &self.units[at.unit];
+        match v.function {
+            Some(function) => {
+                let function = &unit.facts.functions[function].name;
+                format!("{}_{function}_{}_{}", unit_label(&unit.name), v.name, v.ordinal)
+            }
+            None if v.internal => format!("{}_{}", unit_label(&unit.name), v.name),
+            None => v.symbol.clone(),
+        }
+    }
+
+    /// Functions whose address is taken, by any rewritten unit.
+    pub fn address_taken(&self) -> BTreeSet<FunctionRef> {
+        let mut found = BTreeSet::new();
+        for (unit, u) in self.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            for reference in &u.facts.references {
+                if let (Target::Function(function), Usage::Address) = (reference.target, reference.usage) {
+                    found.extend(self.definition_of(unit, function));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn reason_to_keep(facts: &UnitFacts) -> Option<String> {
+    facts.errors.first().map(|e| format!("the parser does not understand it: {e}"))
+}
+
+fn unit_label(name: &str) -> String {
+    format!("{:016x}", dsu_abi::key_of(name.as_bytes()))
+}
+
+fn extract_all(input: &LinkInput, library: &Library) -> Vec<Result<UnitFacts, crate::clang::ClangError>> {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let mut results: Vec<Option<_>> = Vec::new();
+    results.resize_with(input.units.len(), || None);
+    let slots: Vec<_> = results.into_iter().map(std::sync::Mutex::new).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..input.jobs.clamp(1, input.units.len().max(1)) {
+            // Deeply nested expressions recurse deeply, here and in libclang.
+            let worker = std::thread::Builder::new().stack_size(256 << 20);
+            let _ = worker.spawn_scoped(scope, || {
+                library.enter();
+                loop {
+                    let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let Some(unit) = input.units.get(index) else { return };
+                    let facts = match &unit.keep_reason {
+                        Some(_) => Ok(UnitFacts::default()),
+                        None => extract::extract(&unit.image),
+                    };
+                    if let Ok(mut slot) = slots[index].lock() {
+                        *slot = Some(facts);
+                    }
+                }
+            });
+        }
+    });
+    slots
+        .into_iter()
+        .map(|slot| slot.into_inner().ok().flatten().unwrap_or(Err(crate::clang::ClangError::Parse)))
+        .collect()
+}
+
+/// Names for units: their paths without the directories all of them share; a repeated one gets `#2` and so on.
+pub fn unit_names<'a>(images: impl Iterator<Item = &'a UnitImage>) -> Vec<String> {
+    let paths: Vec<PathBuf> = images.map(|i| normal(&Path::new(&i.directory).join(&i.source))).collect();
+    let mut common: Option<Vec<Component<'_>>> = None;
+    for path in &paths {
+        let parent: Vec<_> = path.parent().unwrap_or(Path::new("/")).components().collect();
+        common = Some(match common {
+            None => parent,
+            Some(known) => known.into_iter().zip(parent).take_while(|(a, b)| a == b).map(|(a, _)| a).collect(),
+        });
+    }
+    let skip = common.map_or(0, |c| c.len());
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    paths
+        .iter()
+        .map(|path| {
+            let name = path.components().skip(skip).collect::<PathBuf>().display().to_string();
+            let count = seen.entry(name.clone()).or_insert(0);
+            *count += 1;
+            if *count > 1 { format!("{name}#{count}") } else { name }
+        })
+        .collect()
+}
+
+fn normal(path: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                result.pop();
+            }
+            Component::CurDir => {}
+            other => result.push(other),
+        }
+    }
+    result
+}

@@ -1,0 +1,239 @@
+//! Update points and update paths.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analyse::callgraph::{CallGraph, is_blocking};
+use crate::analyse::model::{FunctionRef, Model};
+use crate::config::{Config, UpdatePoint};
+use crate::facts::{Reference, Target, Usage};
+use crate::program::ProgramError;
+
+/// Where in its function an update point is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// At the head of a loop, by index in the unit's facts.
+    Loop(usize),
+    /// At the entry of the function.
+    Entry,
+    /// Where the source says so, by `DSU_UPDATE_POINT`.
+    Annotation,
+}
+
+/// An update point of the program.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Point {
+    /// Its name.
+    pub name: String,
+    /// The function it is in.
+    pub function: FunctionRef,
+    /// Where in it.
+    pub place: Place,
+    /// Quiescent calls: indices of references in the unit's facts.
+    pub quiescent: Vec<usize>,
+    /// The user's file.
+    pub file: String,
+    /// The user's line.
+    pub line: u32,
+    /// Functions that can be on a stack while a thread stands here.
+    pub path: BTreeSet<FunctionRef>,
+}
+
+/// All update points and what follows from them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Points {
+    /// The points.
+    pub list: Vec<Point>,
+    /// Union of their update paths.
+    pub path: BTreeSet<FunctionRef>,
+    /// Functions below quiescent calls: their blocking calls are wrapped.
+    pub below: BTreeSet<FunctionRef>,
+}
+
+impl Points {
+    /// Resolves the configured points and finds the annotated ones.
+    ///
+    /// # Errors
+    /// When a configured function, loop or call does not exist or is ambiguous.
+    pub fn new(model: &Model, graph: &CallGraph, config: &Config) -> Result<Self, ProgramError> {
+        let mut points = Self::default();
+        for entry in &config.update_points {
+            for function in find_functions(model, entry)? {
+                let point = configured(model, entry, function)?;
+                points.list.push(point);
+            }
+        }
+        annotated(model, &mut points);
+        let may_block = graph.may_block();
+        for i in 0..points.list.len() {
+            let point = &points.list[i];
+            let mut path = graph.ancestors(point.function);
+            let mut below = BTreeSet::new();
+            for call in &point.quiescent {
+                if let Some(callee) = callee(model, point.function.unit, *call) {
+                    below.extend(graph.descendants(callee).intersection(&may_block));
+                }
+            }
+            path.extend(&below);
+            points.path.extend(&path);
+            points.below.extend(&below);
+            points.list[i].path = path;
+        }
+        Ok(points)
+    }
+}
+
+fn callee(model: &Model, unit: usize, reference: usize) -> Option<FunctionRef> {
+    let facts = &model.units[unit].facts;
+    let Target::Function(function) = facts.references[reference].target else { return None };
+    model
+        .definition_of(unit, function)
+        .or_else(|| facts.functions[function].definition.is_some().then_some(FunctionRef { unit, function }))
+}
+
+fn find_functions(model: &Model, entry: &UpdatePoint) -> Result<Vec<FunctionRef>, ProgramError> {
+    let by_name = |at: &FunctionRef| model.function(*at).name == entry.function;
+    let candidates: Vec<FunctionRef> = model.definitions().filter(by_name).collect();
+    let fits = |at: &FunctionRef| {
+        entry.file.as_ref().is_none_or(|file| {
+            let unit = &model.units[at.unit];
+            std::path::Path::new(&unit.image.source).ends_with(file) || std::path::Path::new(&unit.name).ends_with(file)
+        })
+    };
+    let found: Vec<FunctionRef> = candidates.iter().copied().filter(fits).collect();
+    let files = |list: &[FunctionRef]| {
+        list.iter().map(|at| model.units[at.unit].name.clone()).collect::<Vec<_>>().join(", ")
+    };
+    match found.as_slice() {
+        [] if candidates.is_empty() => {
+            let kept = model.units.iter().filter_map(|u| u.kept.as_ref().map(|k| format!("{} ({k})", u.name)));
+            let kept: Vec<String> = kept.collect();
+            let hint = if kept.is_empty() { String::new() } else { format!("; units kept as they are: {}", kept.join("; ")) };
+            Err(ProgramError::Point(entry.function.clone(), format!("the program defines no such function{hint}")))
+        }
+        [] => Err(ProgramError::Point(
+            entry.function.clone(),
+            format!("it is not defined in {}, but in {}", entry.file.as_deref().unwrap_or("?"), files(&candidates)),
+        )),
+        [_] => Ok(found),
+        several if several.iter().all(|at| model.function(*at).internal) && entry.file.is_none() => {
+            Err(ProgramError::Point(
+                entry.function.clone(),
+                format!("several units define it ({}): add file = \"...\"", files(several)),
+            ))
+        }
+        several => Ok(several.iter().copied().take(1).collect()),
+    }
+}
+
+fn configured(model: &Model, entry: &UpdatePoint, function: FunctionRef) -> Result<Point, ProgramError> {
+    let problem = |text: String| ProgramError::Point(entry.function.clone(), text);
+    let facts = &model.units[function.unit].facts;
+    let definition = facts.functions[function.function].definition.as_ref();
+    let definition = definition.ok_or_else(|| problem("it has no definition".into()))?;
+    let loops: Vec<usize> = (0..facts.loops.len()).filter(|i| facts.loops[*i].function == function.function).collect();
+    let place = if entry.entry {
+        Place::Entry
+    } else {
+        let endless: Vec<usize> = loops.iter().copied().filter(|i| facts.loops[*i].endless).collect();
+        let index = match (entry.loop_ordinal, loops.as_slice(), endless.as_slice()) {
+            (Some(n), ..) => (n as usize).checked_sub(1).and_then(|n| loops.get(n)).copied(),
+            (None, [only], _) | (None, _, [only]) => Some(*only),
+            _ => None,
+        };
+        let lines: Vec<String> = loops.iter().map(|i| facts.loops[*i].line.to_string()).collect();
+        Place::Loop(index.ok_or_else(|| {
+            problem(format!(
+                "it has {} loops (lines {}): say which one with loop = N, or entry = true",
+                loops.len(),
+                lines.join(", ")
+            ))
+        })?)
+    };
+    let (range, line, default_name) = match place {
+        Place::Loop(i) => {
+            let l = &facts.loops[i];
+            let ordinal = loops.iter().position(|x| *x == i).unwrap_or(0) + 1;
+            ((l.start, l.end), l.line, format!("{}#{ordinal}", entry.function))
+        }
+        _ => ((definition.body, definition.end), definition.line, entry.function.clone()),
+    };
+    let quiescent = quiescent_calls(model, function, range, &entry.quiescent);
+    for name in &entry.quiescent {
+        let called = quiescent.iter().any(|r| model.reference_name(function.unit, *r) == *name);
+        if !called {
+            return Err(problem(format!("the quiescent call {name} is not called there by name")));
+        }
+    }
+    Ok(Point {
+        name: entry.name.clone().unwrap_or(default_name),
+        function,
+        place,
+        quiescent,
+        file: definition.file.clone(),
+        line,
+        path: BTreeSet::new(),
+    })
+}
+
+/// Calls in a range that are quiescent: the named ones, or, if none is named, the waiting library calls.
+fn quiescent_calls(model: &Model, function: FunctionRef, range: (usize, usize), names: &[String]) -> Vec<usize> {
+    let facts = &model.units[function.unit].facts;
+    let wanted = |r: &Reference, index: usize| {
+        let in_place = r.inside == Some(function.function)
+            && (range.0..range.1).contains(&r.at)
+            && matches!(r.usage, Usage::Call(..));
+        let name = model.reference_name(function.unit, index);
+        let chosen = if names.is_empty() {
+            dsu_abi::calls::WAITING.contains(&name)
+                && matches!(r.target, Target::Function(f) if model.definition_of(function.unit, f).is_none())
+        } else {
+            names.iter().any(|n| n == name)
+        };
+        in_place && chosen
+    };
+    facts.references.iter().enumerate().filter(|(i, r)| wanted(r, *i)).map(|(i, _)| i).collect()
+}
+
+/// Points that the source itself declares.
+fn annotated(model: &Model, points: &mut Points) {
+    for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+        for reference in &u.facts.references {
+            let (Target::Function(callee), Usage::Call(start, end), Some(inside)) =
+                (reference.target, reference.usage, reference.inside)
+            else {
+                continue;
+            };
+            if u.facts.functions[callee].name != "dsu_update_point" {
+                continue;
+            }
+            let call = u.image.text.get(start..end).unwrap_or("");
+            let name = call.split('"').nth(1).unwrap_or("annotation").to_owned();
+            let function = FunctionRef { unit, function: inside };
+            // The innermost loop around the annotation is the loop that waits; without one, the function.
+            let around = u.facts.loops.iter().filter(|l| l.function == inside && (l.start..l.end).contains(&start));
+            // The macro's own do-while is not the user's loop.
+            let innermost = around.filter(|l| l.end - l.start > 2 * (end - start) + 200 || l.endless);
+            let innermost = innermost.min_by_key(|l| l.end - l.start);
+            let definition = u.facts.functions[inside].definition.as_ref();
+            let range = innermost.map(|l| (l.start, l.end)).or(definition.map(|d| (d.body, d.end))).unwrap_or((0, 0));
+            points.list.push(Point {
+                name,
+                function,
+                place: Place::Annotation,
+                quiescent: quiescent_calls(model, function, range, &[]),
+                file: definition.map(|d| d.file.clone()).unwrap_or_default(),
+                line: innermost.map(|l| l.line).or(definition.map(|d| d.line)).unwrap_or(0),
+                path: BTreeSet::new(),
+            });
+        }
+    }
+}
+
+/// Whether a reference is a call of a blocking library function.
+pub fn is_blocking_call(model: &Model, unit: usize, reference: &Reference) -> bool {
+    let (Target::Function(function), Usage::Call(..)) = (reference.target, reference.usage) else { return false };
+    let f = &model.units[unit].facts.functions[function];
+    is_blocking(&f.name) && f.symbol == f.name && model.definition_of(unit, function).is_none() && !f.internal
+}

@@ -1,0 +1,4 @@
+//! Generating the assembler files that go beside rewritten units: registry and manifest.
+
+pub mod asm;
+pub mod registry;

@@ -1,0 +1,229 @@
+//! `program.s`: control block, registry and stubs of an updatable executable.
+
+use dsu_abi::registry::{function_flags, variable_flags};
+use dsu_abi::{Id, PROTOCOL, key_of, section};
+
+use crate::emit::asm::Assembly;
+use crate::program::ProgramError;
+
+/// A function for the registry.
+pub struct FunctionEntry {
+    /// Registry name.
+    pub name: String,
+    /// Fingerprint of the prototype.
+    pub fingerprint: u64,
+    /// Label of slot and stub symbols.
+    pub label: String,
+    /// It has a slot.
+    pub slot: bool,
+    /// It has a stub.
+    pub stub: bool,
+    /// Its own symbol is a stub, too.
+    pub by_name: Vec<String>,
+    /// On an update path.
+    pub path: bool,
+    /// Internal linkage.
+    pub internal: bool,
+}
+
+/// A variable for the registry.
+pub struct VariableEntry {
+    /// Registry name.
+    pub name: String,
+    /// Fingerprint of the type.
+    pub fingerprint: u64,
+    /// Symbol of its address.
+    pub symbol: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Thread-local.
+    pub thread_local: bool,
+    /// Internal linkage or none.
+    pub internal: bool,
+}
+
+/// A type for the registry.
+pub struct TypeEntry {
+    /// Its name.
+    pub name: String,
+    /// Fingerprint of its layout.
+    pub layout: u64,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// An update point for the registry.
+pub struct PointEntry {
+    /// Its name.
+    pub name: String,
+    /// Registry name of its function.
+    pub function: String,
+    /// The user's file.
+    pub file: String,
+    /// The user's line.
+    pub line: u32,
+}
+
+/// A unit for the registry.
+pub struct UnitEntry {
+    /// Its name.
+    pub name: String,
+    /// Identity of what it says.
+    pub content: Id,
+    /// It cannot be replaced.
+    pub kept: bool,
+}
+
+/// Everything the registry holds.
+#[derive(Default)]
+pub struct Registry {
+    /// Identity of the build.
+    pub build: Id,
+    /// Functions.
+    pub functions: Vec<FunctionEntry>,
+    /// Variables.
+    pub variables: Vec<VariableEntry>,
+    /// Symbols outside the rewritten units.
+    pub foreign: Vec<String>,
+    /// Types.
+    pub types: Vec<TypeEntry>,
+    /// Update points.
+    pub points: Vec<PointEntry>,
+    /// Units.
+    pub units: Vec<UnitEntry>,
+}
+
+/// Sorts by the key of a name and refuses names that share one.
+fn by_key<T>(list: &mut [T], name: impl Fn(&T) -> &str) -> Result<(), ProgramError> {
+    list.sort_by_key(|entry| key_of(name(entry).as_bytes()));
+    for pair in list.windows(2) {
+        let (a, b) = (name(&pair[0]), name(&pair[1]));
+        if key_of(a.as_bytes()) == key_of(b.as_bytes()) {
+            return Err(ProgramError::Collision(a.to_owned(), b.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+impl Registry {
+    /// The assembler text.
+    ///
+    /// # Errors
+    /// When two names have the same key.
+    pub fn assemble(mut self) -> Result<String, ProgramError> {
+        by_key(&mut self.functions, |f| &f.name)?;
+        by_key(&mut self.variables, |v| &v.name)?;
+        by_key(&mut self.types, |t| &t.name)?;
+        self.foreign.sort();
+        self.foreign.dedup();
+        by_key(&mut self.foreign, |f| f)?;
+        let mut asm = Assembly::default();
+        self.control(&mut asm);
+        self.tables(&mut asm);
+        self.stubs(&mut asm);
+        Ok(asm.finish(section::REGISTRY, "a"))
+    }
+
+    fn control(&self, asm: &mut Assembly) {
+        asm.line(format!("\t.section {},\"aw\",@progbits\n\t.p2align 6", section::CONTROL));
+        asm.label(section::CONTROL_SYMBOL);
+        asm.line("\t.ascii \"DSUCTRL\\0\"");
+        asm.long(PROTOCOL);
+        asm.long(size_of::<dsu_abi::control::Control>() as u32);
+        asm.label(section::PENDING_SYMBOL);
+        asm.long(0);
+        asm.long(if self.points.is_empty() { 0 } else { dsu_abi::control::flags::UPDATABLE });
+        asm.id(self.build);
+        asm.id(self.build);
+        asm.quad_of(&format!("{}@tpoff", section::THREAD_SYMBOL));
+        asm.table(".Ldsu_functions", self.functions.len());
+        asm.table(".Ldsu_variables", self.variables.len());
+        asm.table(".Ldsu_foreign", self.foreign.len());
+        asm.table(".Ldsu_types", self.types.len());
+        asm.table(".Ldsu_points", self.points.len());
+        asm.table(".Ldsu_units", self.units.len());
+        asm.line(format!(
+            "\t.zero {}",
+            size_of::<dsu_abi::control::Control>() - core::mem::offset_of!(dsu_abi::control::Control, applied)
+        ));
+    }
+
+    fn tables(&self, asm: &mut Assembly) {
+        asm.line(format!("\t.section {},\"a\",@progbits\n\t.p2align 3\n.Ldsu_functions:", section::REGISTRY));
+        for f in &self.functions {
+            asm.quad(key_of(f.name.as_bytes()));
+            asm.quad(f.fingerprint);
+            asm.string(&f.name);
+            asm.relative(f.slot.then(|| format!("dsu_slot_{}", f.label)).as_deref());
+            asm.relative(f.has_stub().then(|| format!("dsu_stub_{}", f.label)).as_deref());
+            let path = if f.path { function_flags::UPDATE_PATH } else { 0 };
+            asm.long(path | if f.internal { function_flags::STATIC } else { 0 });
+        }
+        asm.line(".Ldsu_variables:");
+        for v in &self.variables {
+            asm.quad(key_of(v.name.as_bytes()));
+            asm.quad(v.fingerprint);
+            asm.quad(v.size);
+            let tls = v.thread_local;
+            asm.quad_of(&if tls { format!("{}@dtpoff", v.symbol) } else { "0".into() });
+            asm.string(&v.name);
+            asm.relative((!tls).then_some(v.symbol.as_str()));
+            let flags = if tls { variable_flags::TLS } else { 0 };
+            asm.long(flags | if v.internal { variable_flags::STATIC } else { 0 });
+            asm.long(0);
+        }
+        asm.line(".Ldsu_foreign:");
+        for name in &self.foreign {
+            asm.quad(key_of(name.as_bytes()));
+            asm.string(name);
+            asm.relative(Some(name));
+        }
+        asm.line(".Ldsu_types:");
+        for t in &self.types {
+            asm.quad(key_of(t.name.as_bytes()));
+            asm.quad(t.layout);
+            asm.quad(t.size);
+            asm.string(&t.name);
+            asm.long(0);
+        }
+        asm.line(".Ldsu_points:");
+        for p in &self.points {
+            asm.string(&p.name);
+            asm.string(&p.function);
+            asm.string(&p.file);
+            asm.long(p.line);
+            asm.quad(0);
+        }
+        asm.line(".Ldsu_units:");
+        for u in &self.units {
+            unit_record(asm, &u.name, u.content, u.kept);
+        }
+    }
+
+    fn stubs(&self, asm: &mut Assembly) {
+        asm.line("\t.text");
+        for f in self.functions.iter().filter(|f| f.has_stub()) {
+            asm.line("\t.p2align 4");
+            for name in &f.by_name {
+                asm.line(format!("\t.globl {name}\n\t.type {name}, @function\n{name}:"));
+            }
+            let stub = format!("dsu_stub_{}", f.label);
+            asm.line(format!("\t.type {stub}, @function"));
+            asm.label(&stub);
+            asm.line(format!("\tendbr64\n\tjmp *dsu_slot_{}(%rip)\n\t.size {stub}, . - {stub}", f.label));
+        }
+    }
+}
+
+impl FunctionEntry {
+    fn has_stub(&self) -> bool {
+        self.stub || !self.by_name.is_empty()
+    }
+}
+
+/// A [`dsu_abi::registry::UnitRecord`].
+pub fn unit_record(asm: &mut Assembly, name: &str, content: Id, kept: bool) {
+    asm.id(content);
+    asm.string(name);
+    asm.long(u32::from(kept));
+}

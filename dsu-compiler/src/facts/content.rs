@@ -1,0 +1,204 @@
+//! Identity of what text says: comments, white space and line numbers aside.
+//!
+//! `__LINE__` has become a number by the time we see the text. A number equal to the line it stands
+//! on (up to the line of the next token, as macro calls may span lines) counts as `__LINE__`, so that
+//! code that only moved is not "changed" (the noise that kpatch and SysCare are known for).
+
+use std::collections::{BTreeSet, HashMap};
+
+use dsu_abi::Id;
+
+use crate::facts::{Item, UnitFacts};
+use crate::text::lexer::{Kind, Token};
+
+/// The tokens of a unit.
+pub struct Content<'a> {
+    text: &'a str,
+    tokens: Vec<Token>,
+    /// For each name, the items that declare it.
+    declared: HashMap<&'a str, Vec<usize>>,
+    /// For each item, its own hash and the items it names.
+    items: Vec<(blake3::Hash, Vec<usize>)>,
+}
+
+impl<'a> Content<'a> {
+    /// Indexes a unit. `items` must be in order of their start.
+    pub fn new(text: &'a str, tokens: Vec<Token>, items: &'a [Item]) -> Self {
+        let mut declared: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, item) in items.iter().enumerate() {
+            for name in &item.names {
+                declared.entry(name).or_default().push(index);
+            }
+        }
+        let mut content = Self { text, tokens, declared, items: Vec::new() };
+        content.items = items
+            .iter()
+            .map(|item| (content.hash(item.start, item.end), content.names(item.start, item.end)))
+            .collect();
+        content
+    }
+
+    fn tokens_in(&self, start: usize, end: usize) -> &[Token] {
+        let from = self.tokens.partition_point(|t| t.start < start);
+        let to = self.tokens.partition_point(|t| t.start < end);
+        &self.tokens[from..to.max(from)]
+    }
+
+    /// Hash of the tokens in a range.
+    fn hash(&self, start: usize, end: usize) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        let from = self.tokens.partition_point(|t| t.start < start);
+        for (n, token) in self.tokens_in(start, end).iter().enumerate() {
+            let word = self.text.get(token.start..token.end).unwrap_or("");
+            if token.kind == Kind::Number && self.is_line_number(from + n, word) {
+                hasher.update(b"__LINE__");
+            } else if !(token.kind == Kind::Directive) {
+                hasher.update(word.as_bytes());
+            }
+            hasher.update(&[0]);
+        }
+        hasher.finalize()
+    }
+
+    fn is_line_number(&self, index: usize, word: &str) -> bool {
+        let Ok(number) = word.parse::<u32>() else { return false };
+        let line = self.tokens[index].line;
+        let next = self.tokens[index..].iter().map(|t| t.line).find(|l| *l != line).unwrap_or(line);
+        number == line || (number > line && number <= next && next - line < 100)
+    }
+
+    /// Items named in a range.
+    fn names(&self, start: usize, end: usize) -> Vec<usize> {
+        let mut found = BTreeSet::new();
+        for token in self.tokens_in(start, end).iter().filter(|t| t.kind == Kind::Identifier) {
+            if let Some(items) = self.declared.get(self.text.get(token.start..token.end).unwrap_or("")) {
+                found.extend(items.iter().copied());
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// Identity of the tokens in a range.
+    pub fn own(&self, start: usize, end: usize) -> Id {
+        truncate(self.hash(start, end))
+    }
+
+    /// Items that a range depends on, directly or through other items, those not to `enter` left out.
+    pub fn reachable(&self, start: usize, end: usize, enter: impl Fn(usize) -> bool) -> BTreeSet<usize> {
+        let mut seen = BTreeSet::new();
+        let mut todo = self.names(start, end);
+        while let Some(item) = todo.pop() {
+            if enter(item) && seen.insert(item) {
+                todo.extend(&self.items[item].1);
+            }
+        }
+        seen
+    }
+
+    /// Identity of a range together with a set of items it depends on.
+    pub fn closure(&self, start: usize, end: usize, items: &BTreeSet<usize>) -> Id {
+        let mut hashes: Vec<_> = items.iter().map(|i| *self.items[*i].0.as_bytes()).collect();
+        // Order of declaration carries no meaning, and a header may be included twice.
+        hashes.sort_unstable();
+        hashes.dedup();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.hash(start, end).as_bytes());
+        for hash in &hashes {
+            hasher.update(hash);
+        }
+        truncate(hasher.finalize())
+    }
+}
+
+/// The first 128 bits of a hash.
+pub fn truncate(hash: blake3::Hash) -> Id {
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.as_bytes()[..16]);
+    Id(id)
+}
+
+/// Fills in the identities of all definitions of a unit.
+pub fn identify(facts: &mut UnitFacts, text: &str, tokens: Vec<Token>) {
+    let items = std::mem::take(&mut facts.items);
+    {
+        let content = Content::new(text, tokens, &items);
+        // A definition depends on types, constants and declarations, but not on what other
+        // definitions of the unit contain: each of those counts for itself.
+        let bodies: HashMap<usize, ()> = facts
+            .functions
+            .iter()
+            .filter_map(|f| f.definition.as_ref().filter(|_| !f.inline).map(|d| (d.start, ())))
+            .chain(facts.variables.iter().filter_map(|v| v.definition.as_ref().map(|d| (d.start, ()))))
+            .collect();
+        let enter = |item: usize| !bodies.contains_key(&items[item].start);
+        for function in &mut facts.functions {
+            if let Some(d) = &mut function.definition {
+                d.content = content.own(d.start, d.end);
+                d.closure = content.closure(d.start, d.end, &content.reachable(d.start, d.end, enter));
+            }
+        }
+        for variable in &mut facts.variables {
+            if let Some(d) = &mut variable.definition {
+                d.closure = content.closure(d.start, d.end, &content.reachable(d.start, d.end, enter));
+                if let Some((start, end)) = d.initializer {
+                    d.value = content.closure(start, end, &content.reachable(start, end, enter));
+                }
+            }
+        }
+        mark_roots(facts, &content, &items);
+    }
+    facts.items = items;
+}
+
+/// Marks what the unit must emit, and identifies the unit by it: external definitions, and what they depend on.
+fn mark_roots(facts: &mut UnitFacts, content: &Content<'_>, items: &[Item]) {
+    let functions = facts.functions.iter().filter_map(|f| {
+        let root = !f.inline && !f.internal || f.attributes.used || f.attributes.constructor;
+        f.definition.as_ref().filter(|d| root && !d.system).map(|d| (d.start, d.end))
+    });
+    let variables = facts.variables.iter().filter_map(|v| {
+        v.definition.as_ref().filter(|d| !v.internal && v.function.is_none() && !d.system).map(|d| (d.start, d.end))
+    });
+    let roots: Vec<(usize, usize)> = functions.chain(variables).collect();
+    let mut reached: BTreeSet<usize> = BTreeSet::new();
+    for (start, end) in &roots {
+        if reached.len() < items.len() {
+            reached.extend(content.reachable(*start, *end, |_| true));
+        }
+    }
+    let root_starts: BTreeSet<usize> = roots.iter().map(|r| r.0).collect();
+    reached.extend((0..items.len()).filter(|i| root_starts.contains(&items[*i].start)));
+    let starts: BTreeSet<usize> = reached.iter().map(|i| items[*i].start).collect();
+    for function in &mut facts.functions {
+        function.reachable = function.definition.as_ref().is_some_and(|d| starts.contains(&d.start));
+    }
+    for variable in &mut facts.variables {
+        variable.reachable = match variable.function {
+            Some(function) => facts.functions[function].reachable,
+            None => variable.definition.as_ref().is_some_and(|d| starts.contains(&d.start)),
+        };
+    }
+    let assembler = facts.assembler.concat();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(content.closure(0, 0, &reached).0.as_slice());
+    hasher.update(assembler.as_bytes());
+    facts.content = truncate(hasher.finalize());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::lexer::Lexer;
+
+    fn id(text: &str) -> Id {
+        Content::new(text, Lexer::new(text, 0).collect(), &[]).own(0, text.len())
+    }
+
+    #[test]
+    fn white_space_comments_and_line_numbers_do_not_count() {
+        let a = id("# 10 \"a.c\"\nint f(void) { check(\"f\", 10); return 1; }\n");
+        let b = id("# 20 \"a.c\"\nint f(void) /* moved */ { check(\"f\",\n# 20 \"a.c\"\n 20);   return 1; }\n");
+        assert_eq!(a, b);
+        assert_ne!(a, id("# 10 \"a.c\"\nint f(void) { check(\"f\", 10); return 2; }\n"));
+    }
+}

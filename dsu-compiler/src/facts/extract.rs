@@ -1,0 +1,560 @@
+//! Reading the facts off the parser's tree.
+
+use std::collections::HashMap;
+
+use crate::clang::{self, Ast, ClangError, Node};
+use crate::facts::types::Printer;
+use crate::facts::{
+    Attributes, Definition, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage, Variable,
+    VariableDefinition, content, usage,
+};
+use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon};
+use crate::unit::UnitImage;
+
+/// Reads the facts of a unit. The calling thread must have entered the library.
+///
+/// # Errors
+/// When the parser gives up altogether. Errors in the text are among the facts.
+pub fn extract(image: &UnitImage) -> Result<UnitFacts, ClangError> {
+    let masked = mask(&image.text);
+    let ast = Ast::parse(&masked, &arguments(&image.flags))?;
+    let tokens: Vec<Token> = Lexer::new(&image.text, 0).collect();
+    let mut walker = Walker { text: &image.text, ..Walker::default() };
+    let top = ast.root().children();
+    for node in &top {
+        walker.note_names(*node);
+    }
+    for node in top {
+        walker.top_level(node);
+    }
+    walker.errors(&ast);
+    let mut facts = walker.facts;
+    facts.references.sort_by_key(|r| r.at);
+    facts.references.dedup_by_key(|r| r.at);
+    facts.items.sort_by_key(|i| (i.start, i.end));
+    content::identify(&mut facts, &image.text, tokens);
+    prune(&mut facts);
+    Ok(facts)
+}
+
+/// Drops functions and variables that the unit only declares: headers are full of them.
+fn prune(facts: &mut UnitFacts) {
+    let mut used_functions = vec![false; facts.functions.len()];
+    let mut used_variables = vec![false; facts.variables.len()];
+    for reference in &facts.references {
+        match reference.target {
+            Target::Function(i) => used_functions[i] = true,
+            Target::Variable(i) => used_variables[i] = true,
+        }
+    }
+    for (i, f) in facts.functions.iter().enumerate() {
+        used_functions[i] |= f.definition.is_some() || f.attributes.alias.is_some();
+    }
+    for (i, v) in facts.variables.iter().enumerate() {
+        used_variables[i] |= v.definition.is_some();
+    }
+    let functions = renumber(&mut facts.functions, &used_functions);
+    let variables = renumber(&mut facts.variables, &used_variables);
+    for reference in &mut facts.references {
+        reference.target = match reference.target {
+            Target::Function(i) => Target::Function(functions[i]),
+            Target::Variable(i) => Target::Variable(variables[i]),
+        };
+        reference.inside = reference.inside.map(|i| functions[i]);
+    }
+    for call in &mut facts.indirect_calls {
+        call.inside = functions[call.inside];
+    }
+    for l in &mut facts.loops {
+        l.function = functions[l.function];
+    }
+    let sites = facts.functions.iter_mut().flat_map(|f| &mut f.declarations);
+    for site in sites.chain(facts.variables.iter_mut().flat_map(|v| &mut v.declarations)) {
+        site.function = site.function.map(|i| functions[i]);
+    }
+    for variable in &mut facts.variables {
+        variable.function = variable.function.map(|i| functions[i]);
+    }
+}
+
+/// Keeps the marked elements; returns the new index of each old one.
+fn renumber<T>(list: &mut Vec<T>, keep: &[bool]) -> Vec<usize> {
+    let mut next = 0;
+    let numbers = keep
+        .iter()
+        .map(|k| {
+            next += usize::from(*k);
+            if *k { next - 1 } else { usize::MAX }
+        })
+        .collect();
+    let mut marks = keep.iter();
+    list.retain(|_| marks.next().copied().unwrap_or(false));
+    numbers
+}
+
+/// Arguments for the parser: it sees text that is preprocessed already, so nothing is predefined but
+/// names of GCC's that clang spells otherwise.
+fn arguments(flags: &[String]) -> Vec<String> {
+    let mut arguments: Vec<String> = [
+        "-xc",
+        "-undef",
+        "-w",
+        "-ferror-limit=0",
+        "-fbracket-depth=4096",
+        "-D_Float32=float",
+        "-D_Float64=double",
+        "-D_Float32x=double",
+        "-D_Float64x=long double",
+        "-D_Float128=__float128",
+        "-Wno-implicit-function-declaration",
+        "-Wno-implicit-int",
+        "-Wno-int-conversion",
+        "-Wno-incompatible-function-pointer-types",
+        "-Wno-return-mismatch",
+        "-Wno-error",
+    ]
+    .map(String::from)
+    .into();
+    let dialect = ["-std=", "-ansi", "-fsigned-char", "-funsigned-char", "-fshort-enums", "-fgnu89-inline", "-fpack-struct", "-fms-extensions", "-fplan9-extensions", "-m32", "-m64", "-mx32", "-fno-builtin", "-fwrapv", "-fcommon", "-fno-common", "-mavx", "-msse", "-maes", "-mpclmul", "-march="];
+    arguments.extend(flags.iter().filter(|f| dialect.iter().any(|d| f.starts_with(d))).cloned());
+    arguments
+}
+
+/// Blanks what GCC accepts and clang does not, keeping every offset: the arguments of `malloc` attributes.
+fn mask(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut previous: Option<Token> = None;
+    let mut in_attribute = 0u32;
+    let mut tokens = Lexer::new(text, 0).peekable();
+    while let Some(token) = tokens.next() {
+        let word = &text[token.start..token.end];
+        if matches!(word, "__attribute__" | "__attribute") {
+            in_attribute = 1;
+        } else if in_attribute > 0 && word == "(" {
+            let named_malloc =
+                previous.is_some_and(|p: Token| matches!(&text[p.start..p.end], "malloc" | "__malloc__"));
+            if named_malloc {
+                let end = closing(text, &mut tokens).unwrap_or(token.end);
+                bytes[token.start..end].fill(b' ');
+                continue;
+            }
+            in_attribute += 1;
+        } else if in_attribute > 0 && word == ")" {
+            in_attribute -= 1;
+            if in_attribute == 1 {
+                in_attribute = 0;
+            }
+        }
+        previous = Some(token);
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+fn closing(text: &str, tokens: &mut impl Iterator<Item = Token>) -> Option<usize> {
+    let mut depth = 1;
+    for token in tokens {
+        match &text[token.start..token.end] {
+            "(" => depth += 1,
+            ")" => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(token.end);
+        }
+    }
+    None
+}
+
+#[derive(Default)]
+struct Walker<'t> {
+    text: &'t str,
+    facts: UnitFacts,
+    printer: Printer,
+    functions: HashMap<usize, usize>,
+    variables: HashMap<usize, usize>,
+    /// The function whose body is walked.
+    inside: Option<usize>,
+    /// Ranges of functions in system headers: errors there do not matter, as nothing there is rewritten.
+    system: Vec<(usize, usize)>,
+}
+
+impl<'t> Walker<'t> {
+    /// First pass: names that types get from typedefs.
+    fn note_names(&mut self, node: Node<'_>) {
+        if node.kind() == clang::TYPEDEF {
+            self.printer.note_typedef(node);
+        }
+    }
+
+    fn top_level(&mut self, node: Node<'_>) {
+        let (start, end) = node.range();
+        let mut names = Vec::new();
+        match node.kind() {
+            clang::FUNCTION => {
+                names.push(node.name());
+                self.function(node);
+            }
+            clang::VARIABLE => {
+                names.push(node.name());
+                self.variable(node);
+                self.walk_children(node, &mut vec![node]);
+            }
+            clang::TYPEDEF => names.push(node.name()),
+            clang::STRUCT | clang::UNION | clang::ENUM => self.type_names(node, &mut names),
+            _ => self.assembler(start, end),
+        }
+        self.facts.items.push(Item { start, end, names });
+    }
+
+    fn assembler(&mut self, start: usize, end: usize) {
+        let text = self.text.get(start..end).unwrap_or("");
+        if text.starts_with("asm") || text.starts_with("__asm") {
+            self.facts.assembler.push(text.to_owned());
+        }
+    }
+
+    fn type_names(&mut self, node: Node<'_>, names: &mut Vec<String>) {
+        if !node.is_anonymous() {
+            names.push(node.name());
+        }
+        for child in node.children() {
+            match child.kind() {
+                clang::ENUM_CONSTANT => names.push(child.name()),
+                clang::STRUCT | clang::UNION | clang::ENUM => self.type_names(child, names),
+                _ => {}
+            }
+        }
+        self.type_definition(node);
+    }
+
+    fn type_definition(&mut self, node: Node<'_>) {
+        if node.is_definition() && !node.in_system_header() {
+            if let Some(definition) = self.printer.definition(node) {
+                self.facts.types.push(definition);
+            }
+        }
+    }
+
+    fn errors(&mut self, ast: &Ast) {
+        for d in ast.diagnostics().into_iter().filter(|d| d.error) {
+            if self.system.iter().any(|(start, end)| (*start..*end).contains(&d.offset)) {
+                continue;
+            }
+            let line = self.text.get(..d.offset).map_or(0, |_| presumed_line(self.text, d.offset));
+            self.facts.errors.push(format!("line {line}: {}", d.message));
+        }
+    }
+
+    /// The index of a function, which is entered on first sight.
+    fn function_index(&mut self, node: Node<'_>) -> usize {
+        if let Some(&index) = self.functions.get(&node.identity()) {
+            return index;
+        }
+        let index = self.facts.functions.len();
+        self.functions.insert(node.identity(), index);
+        self.facts.functions.push(Function {
+            name: node.name(),
+            symbol: node.symbol(),
+            internal: node.is_internal(),
+            reachable: false,
+            inline: false,
+            attributes: Attributes::default(),
+            prototype: self.printer.prototype(node),
+            void: node.ty().canonical().result().kind() == clang::T_VOID,
+            definition: None,
+            declarations: Vec::new(),
+        });
+        index
+    }
+
+    fn function(&mut self, node: Node<'_>) {
+        let index = self.function_index(node);
+        let (start, end) = node.range();
+        let children = node.children();
+        let body = children.iter().copied().find(|c| c.kind() == clang::COMPOUND).filter(|_| node.is_definition());
+        let attributes = self.attributes(&children);
+        let prototype = self.printer.prototype(node);
+        let system = node.in_system_header();
+        let entry = &mut self.facts.functions[index];
+        entry.inline |= node.is_inline();
+        merge(&mut entry.attributes, attributes);
+        if entry.definition.is_none() && (body.is_some() || !prototype.contains("fn()->") || entry.prototype.is_empty()) {
+            entry.prototype = prototype;
+        }
+        let Some(body) = body else {
+            let after = after_semicolon(self.text, end).unwrap_or(end);
+            entry.declarations.push(Site { start, after, function: self.inside });
+            return;
+        };
+        let (file, line) = node.presumed();
+        let (open, close) = body.range();
+        entry.definition = Some(Definition {
+            start,
+            body: open + 1,
+            end: close,
+            parameters: parameters(&children),
+            file,
+            line,
+            system,
+            content: Default::default(),
+            closure: Default::default(),
+        });
+        if system {
+            self.system.push((start, end));
+        }
+        let outer = self.inside.replace(index);
+        for child in children {
+            self.walk(child, &mut vec![node]);
+        }
+        self.inside = outer;
+    }
+
+    fn attributes(&self, children: &[Node<'_>]) -> Attributes {
+        let mut found = Attributes::default();
+        for child in children.iter().filter(|c| c.is_attribute()) {
+            let (start, end) = child.range();
+            let text = self.text.get(start..end).unwrap_or("");
+            let word = text.split(['(', ' ']).next().unwrap_or("").trim_matches('_');
+            match word {
+                "weak" => found.weak = true,
+                "alias" => found.alias = text.split('"').nth(1).map(str::to_owned),
+                "ifunc" => found.ifunc = true,
+                "constructor" | "destructor" => found.constructor = true,
+                "always_inline" => found.always_inline = true,
+                "used" | "retain" => found.used = true,
+                "returns_twice" => found.returns_twice = true,
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn variable_index(&mut self, node: Node<'_>) -> usize {
+        if let Some(&index) = self.variables.get(&node.identity()) {
+            return index;
+        }
+        let index = self.facts.variables.len();
+        self.variables.insert(node.identity(), index);
+        let name = node.name();
+        let local = node.is_static() && node.parent().is_some_and(|p| p.kind() == clang::FUNCTION);
+        let function = if local { self.inside } else { None };
+        let ordinal = 1 + self
+            .facts
+            .variables
+            .iter()
+            .filter(|v| function.is_some() && v.function == function && v.name == name)
+            .count() as u32;
+        let ty = node.ty().canonical();
+        self.facts.variables.push(Variable {
+            symbol: if local { String::new() } else { node.symbol() },
+            internal: node.is_internal(),
+            reachable: false,
+            function,
+            ordinal,
+            thread_local: node.is_thread_local(),
+            constant: false,
+            volatile: ty.is_volatile(),
+            weak: false,
+            ty: String::new(),
+            size: 0,
+            length: None,
+            element: None,
+            scalar: !matches!(ty.kind(), clang::T_RECORD | clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY),
+            definition: None,
+            declarations: Vec::new(),
+            name,
+        });
+        index
+    }
+
+    fn variable(&mut self, node: Node<'_>) {
+        let index = self.variable_index(node);
+        let (start, end) = node.range();
+        let ty = node.ty().canonical();
+        let mut innermost = ty;
+        while matches!(innermost.kind(), clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY) {
+            innermost = innermost.element().canonical();
+        }
+        let printed = self.printer.print(ty);
+        let element = (innermost.kind() != ty.kind()).then(|| self.printer.print(ty.element()));
+        let name_end = node.location() + node.name().len();
+        let (file, line) = node.presumed();
+        let system = node.in_system_header();
+        let weak = self.attributes(&node.children()).weak;
+        let site = Site { start, after: after_semicolon(self.text, end).unwrap_or(end), function: self.inside };
+        let definition = (!node.is_extern() || node.initializer().is_some()).then(|| VariableDefinition {
+            start,
+            end,
+            declarator: after_declarator(self.text, name_end).unwrap_or(end),
+            initializer: node.initializer().map(Node::range),
+            file,
+            line,
+            system,
+            value: Default::default(),
+            closure: Default::default(),
+        });
+        let entry = &mut self.facts.variables[index];
+        entry.weak |= weak;
+        entry.constant = ty.is_const() || innermost.is_const();
+        entry.declarations.push(site);
+        if entry.ty.is_empty() || ty.size().is_some() {
+            entry.ty = printed;
+            entry.size = ty.size().unwrap_or(0);
+            entry.length = u64::try_from(ty.length()).ok().filter(|_| ty.kind() == clang::T_ARRAY);
+            entry.element = element;
+        }
+        let initialized = entry.definition.as_ref().is_some_and(|d| d.initializer.is_some());
+        if let Some(definition) = definition.filter(|_| !initialized) {
+            entry.definition = Some(definition);
+        }
+    }
+
+    fn walk_children<'a>(&mut self, node: Node<'a>, path: &mut Vec<Node<'a>>) {
+        for child in node.children() {
+            self.walk(child, path);
+        }
+    }
+
+    fn walk<'a>(&mut self, node: Node<'a>, path: &mut Vec<Node<'a>>) {
+        match node.kind() {
+            clang::DECL_REF => self.reference(node, path),
+            clang::CALL => self.indirect_call(node),
+            clang::FOR | clang::WHILE | clang::DO => self.loop_statement(node),
+            clang::FUNCTION => return self.function(node),
+            clang::VARIABLE if node.has_global_storage() && !node.is_register() => self.variable(node),
+            clang::STRUCT | clang::UNION | clang::ENUM => self.type_definition(node),
+            clang::TYPEDEF => self.printer.note_typedef(node),
+            _ => {}
+        }
+        path.push(node);
+        self.walk_children(node, path);
+        path.pop();
+    }
+
+    fn reference<'a>(&mut self, node: Node<'a>, path: &mut Vec<Node<'a>>) {
+        let Some(declaration) = node.referenced() else { return };
+        let at = node.location();
+        let (target, usage) = match declaration.kind() {
+            clang::FUNCTION => {
+                let index = self.function_index(declaration);
+                self.facts.functions[index].inline |= declaration.is_inline();
+                (Target::Function(index), callee_of(node, path))
+            }
+            clang::VARIABLE if declaration.has_global_storage() && !declaration.is_register() => {
+                path.push(node);
+                let usage = usage::of_variable(path, self.text);
+                path.pop();
+                (Target::Variable(self.variable_index(declaration)), usage)
+            }
+            _ => return,
+        };
+        self.facts.references.push(Reference { at, target, usage, inside: self.inside });
+    }
+
+    fn indirect_call(&mut self, node: Node<'_>) {
+        let (Some(inside), Some(callee)) = (self.inside, node.children().into_iter().next()) else { return };
+        let mut inner = callee;
+        while matches!(inner.kind(), clang::PAREN | clang::UNEXPOSED_EXPR) {
+            let Some(child) = inner.children().into_iter().next() else { break };
+            inner = child;
+        }
+        let direct = inner.kind() == clang::DECL_REF
+            && inner.referenced().is_some_and(|r| r.kind() == clang::FUNCTION);
+        if !direct {
+            let pointer = callee.ty().canonical();
+            let prototype = if pointer.kind() == clang::T_POINTER { pointer.pointee() } else { pointer };
+            let prototype = self.printer.print(prototype);
+            self.facts.indirect_calls.push(IndirectCall { inside, prototype, at: node.range().0 });
+        }
+    }
+
+    fn loop_statement(&mut self, node: Node<'_>) {
+        let (Some(function), children) = (self.inside, node.children()) else { return };
+        let body = if node.kind() == clang::DO { children.first() } else { children.last() };
+        let Some(&body) = body else { return };
+        let (start, end) = node.range();
+        let body_start = body.range().0;
+        self.facts.loops.push(Loop {
+            function,
+            start,
+            end,
+            body: body_start,
+            body_end: statement_end(body, self.text),
+            compound: body.kind() == clang::COMPOUND,
+            endless: self.is_endless(node, &children, start, body_start),
+            line: node.presumed().1,
+        });
+    }
+
+    fn is_endless(&self, node: Node<'_>, children: &[Node<'_>], start: usize, body: usize) -> bool {
+        let always = |text: &str| {
+            let text = text.trim().trim_matches(['(', ')']).trim();
+            text == "true" || text.parse::<u64>().is_ok_and(|n| n != 0)
+        };
+        match node.kind() {
+            clang::FOR => {
+                let head = self.text.get(start..body).unwrap_or("");
+                let Some(first) = after_semicolon(head, head.find('(').map_or(0, |p| p + 1)) else { return false };
+                let Some(second) = after_semicolon(head, first) else { return false };
+                let condition = head.get(first..second - 1).unwrap_or("");
+                Lexer::new(condition, 0).next().is_none() || always(condition)
+            }
+            _ => {
+                let condition = if node.kind() == clang::DO { children.get(1) } else { children.first() };
+                condition.is_some_and(|c| {
+                    let (start, end) = c.range();
+                    always(self.text.get(start..end).unwrap_or(""))
+                })
+            }
+        }
+    }
+}
+
+/// Whether a reference to a function is what a call calls.
+fn callee_of(node: Node<'_>, path: &[Node<'_>]) -> Usage {
+    let mut child = node;
+    for parent in path.iter().rev() {
+        match parent.kind() {
+            clang::PAREN | clang::UNEXPOSED_EXPR => child = *parent,
+            clang::CALL => {
+                let is_callee = parent.children().first().is_some_and(|c| c.range() == child.range());
+                let (start, end) = parent.range();
+                return if is_callee { Usage::Call(start, end) } else { Usage::Address };
+            }
+            _ => return Usage::Address,
+        }
+    }
+    Usage::Address
+}
+
+/// The offset behind a statement, its `;` included.
+fn statement_end(node: Node<'_>, text: &str) -> usize {
+    let end = node.range().1;
+    match node.kind() {
+        clang::COMPOUND | clang::NULL_STMT => end,
+        clang::IF | clang::WHILE | clang::FOR | clang::SWITCH | clang::LABEL | clang::CASE | clang::DEFAULT => {
+            node.children().last().map_or(end, |last| statement_end(*last, text))
+        }
+        _ => after_semicolon(text, end).unwrap_or(end),
+    }
+}
+
+fn parameters(children: &[Node<'_>]) -> Vec<String> {
+    let names: Vec<String> =
+        children.iter().filter(|c| c.kind() == clang::PARAMETER).map(|c| c.name()).collect();
+    if names.iter().any(String::is_empty) { Vec::new() } else { names }
+}
+
+fn merge(into: &mut Attributes, from: Attributes) {
+    into.weak |= from.weak;
+    into.ifunc |= from.ifunc;
+    into.constructor |= from.constructor;
+    into.always_inline |= from.always_inline;
+    into.returns_twice |= from.returns_twice;
+    into.used |= from.used;
+    into.alias = into.alias.take().or(from.alias);
+}
+
+fn presumed_line(text: &str, offset: usize) -> u32 {
+    Lexer::new(text, 0).take_while(|t| t.start <= offset && t.kind != Kind::Directive).last().map_or(0, |t| t.line)
+}

@@ -1,0 +1,328 @@
+//! What a unit says, as data: its functions, variables, types, references and loops, by byte offset.
+//!
+//! Facts are read off the parser's tree once ([`extract`]) and then serve the link-time rewriting,
+//! and, out of the program description in the executable, `dsu-diff`.
+
+use dsu_abi::Id;
+use serde::{Deserialize, Serialize};
+
+pub mod content;
+pub mod extract;
+pub mod types;
+pub mod usage;
+
+/// The facts of one unit. Indices in it refer to its own vectors.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct UnitFacts {
+    /// Functions that the unit defines or refers to.
+    pub functions: Vec<Function>,
+    /// Variables with static storage that the unit defines or refers to.
+    pub variables: Vec<Variable>,
+    /// References to them, in order of position.
+    pub references: Vec<Reference>,
+    /// Calls through pointers.
+    pub indirect_calls: Vec<IndirectCall>,
+    /// Structs, unions and enums that the unit defines outside system headers.
+    pub types: Vec<TypeDefinition>,
+    /// Loops, in source order within each function.
+    pub loops: Vec<Loop>,
+    /// Top-level declarations, in order.
+    pub items: Vec<Item>,
+    /// Text of top-level assembler.
+    pub assembler: Vec<String>,
+    /// Identity of everything the unit says.
+    pub content: Id,
+    /// Errors of the parser outside system headers: the tree is not to be trusted.
+    pub errors: Vec<String>,
+}
+
+/// A function.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Function {
+    /// Its name in C.
+    pub name: String,
+    /// Its ELF symbol.
+    pub symbol: String,
+    /// Internal linkage.
+    pub internal: bool,
+    /// Something the unit must emit depends on it.
+    pub reachable: bool,
+    /// Declared `inline` somewhere.
+    pub inline: bool,
+    /// Attributes that matter.
+    pub attributes: Attributes,
+    /// Prototype in canonical form; the fingerprint is made of it.
+    pub prototype: String,
+    /// Whether it returns nothing.
+    pub void: bool,
+    /// Its definition, if in this unit.
+    pub definition: Option<Definition>,
+    /// Its other declarations.
+    pub declarations: Vec<Site>,
+}
+
+/// Attributes of functions and variables that matter here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// `weak`.
+    pub weak: bool,
+    /// `alias("target")`.
+    pub alias: Option<String>,
+    /// `ifunc`.
+    pub ifunc: bool,
+    /// `constructor` or `destructor`.
+    pub constructor: bool,
+    /// `always_inline`.
+    pub always_inline: bool,
+    /// `returns_twice`.
+    pub returns_twice: bool,
+    /// `used`.
+    pub used: bool,
+}
+
+/// Where a function is defined.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Definition {
+    /// First byte of the definition.
+    pub start: usize,
+    /// Behind the `{` of the body.
+    pub body: usize,
+    /// Behind the `}` of the body.
+    pub end: usize,
+    /// Names of the parameters; empty if one has no name.
+    pub parameters: Vec<String>,
+    /// The user's file.
+    pub file: String,
+    /// The user's line.
+    pub line: u32,
+    /// In a system header.
+    pub system: bool,
+    /// Identity of its tokens.
+    pub content: Id,
+    /// Identity of its tokens and of all declarations it depends on in the unit.
+    pub closure: Id,
+}
+
+/// A declaration.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Site {
+    /// Its first byte.
+    pub start: usize,
+    /// Behind its `;`.
+    pub after: usize,
+    /// Inside a function, by index.
+    pub function: Option<usize>,
+}
+
+/// A variable with static storage.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Variable {
+    /// Its name in C.
+    pub name: String,
+    /// Its ELF symbol; meaningless for a `static` inside a function.
+    pub symbol: String,
+    /// Internal linkage, or none.
+    pub internal: bool,
+    /// Something the unit must emit depends on it.
+    pub reachable: bool,
+    /// For a `static` inside a function: the function, by index.
+    pub function: Option<usize>,
+    /// Which of the function's statics of that name, from 1.
+    pub ordinal: u32,
+    /// Thread-local.
+    pub thread_local: bool,
+    /// `const`, the elements included.
+    pub constant: bool,
+    /// `volatile`.
+    pub volatile: bool,
+    /// Weak.
+    pub weak: bool,
+    /// Type in canonical form; the fingerprint is made of it.
+    pub ty: String,
+    /// Size in bytes; 0 if never complete in this unit.
+    pub size: u64,
+    /// Number of elements if it is an array.
+    pub length: Option<u64>,
+    /// Canonical element type if it is an array.
+    pub element: Option<String>,
+    /// A scalar: arithmetic, enum or pointer.
+    pub scalar: bool,
+    /// Its definition (for tentative definitions, the last), if in this unit.
+    pub definition: Option<VariableDefinition>,
+    /// All its declarations, definitions included.
+    pub declarations: Vec<Site>,
+}
+
+/// Where a variable is defined.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VariableDefinition {
+    /// First byte of the declaration's text.
+    pub start: usize,
+    /// Behind its own declarator or initialiser.
+    pub end: usize,
+    /// Behind the declarator, before attributes and initialiser.
+    pub declarator: usize,
+    /// The initialiser.
+    pub initializer: Option<(usize, usize)>,
+    /// The user's file.
+    pub file: String,
+    /// The user's line.
+    pub line: u32,
+    /// In a system header.
+    pub system: bool,
+    /// Identity of the initialiser and what it depends on; the default if there is none.
+    pub value: Id,
+    /// Identity of its tokens and of all declarations it depends on in the unit.
+    pub closure: Id,
+}
+
+/// What a reference refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// A function, by index.
+    Function(usize),
+    /// A variable, by index.
+    Variable(usize),
+}
+
+/// A reference to a function or variable, by its name.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Reference {
+    /// Offset of the name.
+    pub at: usize,
+    /// What is referred to.
+    pub target: Target,
+    /// How.
+    pub usage: Usage,
+    /// The function whose body it is in, by index; else it is in an initialiser.
+    pub inside: Option<usize>,
+}
+
+/// How something is referred to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Usage {
+    /// A function is called: the range of the whole call.
+    Call(usize, usize),
+    /// A function stands for its address.
+    Address,
+    /// A variable is read, or its address taken as pointer to `const`.
+    Read,
+    /// A variable is written.
+    Write,
+    /// A variable's address is taken such that it might be written.
+    Escape,
+}
+
+/// A call through a pointer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IndirectCall {
+    /// The function whose body it is in, by index.
+    pub inside: usize,
+    /// Canonical type of the function called.
+    pub prototype: String,
+    /// Offset of the call.
+    pub at: usize,
+}
+
+/// Struct, union or enum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TypeKind {
+    /// A struct.
+    Struct,
+    /// A union.
+    Union,
+    /// An enum.
+    Enum,
+}
+
+/// The definition of a struct, union or enum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeDefinition {
+    /// `struct tag`, `union tag`, `enum tag`, or the name of the typedef that names it.
+    pub name: String,
+    /// What it is.
+    pub kind: TypeKind,
+    /// Size in bytes.
+    pub size: u64,
+    /// Alignment in bytes.
+    pub align: u64,
+    /// Its fields, or constants.
+    pub fields: Vec<Field>,
+    /// The user's file.
+    pub file: String,
+    /// The user's line.
+    pub line: u32,
+}
+
+/// A field of a struct or union, or a constant of an enum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// Its name; empty for an unnamed member.
+    pub name: String,
+    /// Offset in bits; for a constant, its value.
+    pub offset: i64,
+    /// Width in bits of a bit-field.
+    pub bits: Option<u32>,
+    /// Its type in canonical form; empty for a constant.
+    pub ty: String,
+    /// Size in bytes of its type.
+    pub size: u64,
+    /// The user's line.
+    pub line: u32,
+}
+
+/// A loop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Loop {
+    /// The function it is in, by index.
+    pub function: usize,
+    /// First byte of the statement.
+    pub start: usize,
+    /// Behind the statement.
+    pub end: usize,
+    /// First byte of the body.
+    pub body: usize,
+    /// Behind the body, its `;` included.
+    pub body_end: usize,
+    /// The body is a compound statement.
+    pub compound: bool,
+    /// It has no condition, or one that is always true.
+    pub endless: bool,
+    /// The user's line.
+    pub line: u32,
+}
+
+/// A top-level declaration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Item {
+    /// Its first byte.
+    pub start: usize,
+    /// Behind its last byte.
+    pub end: usize,
+    /// The names it declares: functions, variables, typedefs, tags, enumeration constants.
+    pub names: Vec<String>,
+}
+
+impl UnitFacts {
+    /// References inside the body of a function.
+    pub fn references_in(&self, function: usize) -> impl Iterator<Item = &Reference> {
+        self.references.iter().filter(move |r| r.inside == Some(function))
+    }
+}
+
+/// A 64-bit fingerprint of a canonical form.
+pub fn fingerprint(canonical: &str) -> u64 {
+    let hash = blake3::hash(canonical.as_bytes());
+    u64::from_le_bytes(*hash.as_bytes().first_chunk().unwrap_or(&[0; 8]))
+}
+
+impl TypeDefinition {
+    /// Fingerprint of the layout: everything but where it is defined.
+    pub fn layout(&self) -> u64 {
+        let mut text = format!("{} {:?} {} {}", self.name, self.kind, self.size, self.align);
+        for f in &self.fields {
+            text += &format!(";{} {} {:?} {} {}", f.name, f.offset, f.bits, f.ty, f.size);
+        }
+        fingerprint(&text)
+    }
+}

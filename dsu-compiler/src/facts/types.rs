@@ -1,0 +1,162 @@
+//! Types in canonical form: typedefs resolved, structs by name, the same text in every unit.
+
+use std::collections::HashMap;
+
+use crate::clang::{self, Node, Type};
+use crate::facts::{Field, TypeDefinition, TypeKind};
+
+/// Prints types canonically and remembers what it printed.
+#[derive(Default)]
+pub struct Printer {
+    /// Names of structs, unions and enums without a tag, by identity: from the typedef that names them.
+    typedef_names: HashMap<usize, String>,
+}
+
+impl Printer {
+    /// Notes that a typedef gives a name to a struct, union or enum without a tag.
+    pub fn note_typedef(&mut self, node: Node<'_>) {
+        let ty = node.ty().canonical();
+        if !matches!(ty.kind(), clang::T_RECORD | clang::T_ENUM) {
+            return;
+        }
+        if let Some(declaration) = ty.declaration() {
+            if tag(declaration).is_none() {
+                self.typedef_names.entry(declaration.identity()).or_insert_with(|| node.name());
+            }
+        }
+    }
+
+    /// The canonical form of a type.
+    pub fn print(&self, ty: Type<'_>) -> String {
+        let ty = ty.canonical();
+        let qualifiers = match (ty.is_const(), ty.is_volatile()) {
+            (false, false) => "",
+            (true, false) => "const ",
+            (false, true) => "volatile ",
+            (true, true) => "const volatile ",
+        };
+        let rest = match ty.kind() {
+            clang::T_POINTER => format!("*{}", self.print(ty.pointee())),
+            clang::T_ARRAY => format!("[{}]{}", ty.length(), self.print(ty.element())),
+            clang::T_INCOMPLETE_ARRAY => format!("[]{}", self.print(ty.element())),
+            clang::T_VARIABLE_ARRAY => format!("[*]{}", self.print(ty.element())),
+            clang::T_VECTOR | clang::T_COMPLEX => ty.spelling(),
+            clang::T_FUNCTION | clang::T_FUNCTION_NO_PROTO => self.function(ty),
+            clang::T_RECORD | clang::T_ENUM => self.tagged(ty),
+            // Builtin types are spelt without typedefs once canonical; qualifiers are printed above.
+            _ => ty.spelling().replace("const ", "").replace("volatile ", ""),
+        };
+        format!("{qualifiers}{rest}")
+    }
+
+    fn function(&self, ty: Type<'_>) -> String {
+        let mut parameters: Vec<String> = ty.parameters().into_iter().map(|p| self.print(p)).collect();
+        if ty.kind() == clang::T_FUNCTION_NO_PROTO {
+            parameters.push("?".into());
+        } else if ty.is_variadic() {
+            parameters.push("...".into());
+        }
+        format!("fn({})->{}", parameters.join(","), self.print(ty.result()))
+    }
+
+    /// The prototype of a function by its declaration: an old-style definition counts with the
+    /// types of its parameters.
+    pub fn prototype(&self, node: Node<'_>) -> String {
+        let ty = node.ty().canonical();
+        if ty.kind() != clang::T_FUNCTION_NO_PROTO {
+            return self.print(ty);
+        }
+        let parameters: Vec<String> = node
+            .children()
+            .into_iter()
+            .filter(|c| c.kind() == clang::PARAMETER)
+            .map(|p| self.print(p.ty()))
+            .collect();
+        format!("fn({})->{}", parameters.join(","), self.print(ty.result()))
+    }
+
+    fn tagged(&self, ty: Type<'_>) -> String {
+        let Some(declaration) = ty.declaration() else { return ty.spelling() };
+        self.name(declaration).unwrap_or_else(|| {
+            let fields: Vec<String> = members(declaration)
+                .map(|m| match m.kind() {
+                    clang::FIELD => format!("{}:{:?}:{}", m.name(), m.bit_width(), self.print(m.ty())),
+                    _ => self.print(m.ty()),
+                })
+                .collect();
+            let constants: Vec<String> = declaration
+                .children()
+                .into_iter()
+                .filter(|c| c.kind() == clang::ENUM_CONSTANT)
+                .map(|c| format!("{}={}", c.name(), c.enum_value()))
+                .collect();
+            format!("{}{{{}{}}}", keyword(declaration), fields.join(";"), constants.join(","))
+        })
+    }
+
+    /// The name of a struct, union or enum: `struct tag`, or the typedef that names it.
+    pub fn name(&self, declaration: Node<'_>) -> Option<String> {
+        tag(declaration)
+            .map(|tag| format!("{} {tag}", keyword(declaration)))
+            .or_else(|| self.typedef_names.get(&declaration.identity()).cloned())
+    }
+
+    /// The definition of a named struct, union or enum.
+    pub fn definition(&self, node: Node<'_>) -> Option<TypeDefinition> {
+        let name = self.name(node)?;
+        let (file, line) = node.presumed();
+        let kind = match node.kind() {
+            clang::STRUCT => TypeKind::Struct,
+            clang::UNION => TypeKind::Union,
+            _ => TypeKind::Enum,
+        };
+        let fields = if kind == TypeKind::Enum {
+            node.children()
+                .into_iter()
+                .filter(|c| c.kind() == clang::ENUM_CONSTANT)
+                .map(|c| Field {
+                    name: c.name(),
+                    offset: c.enum_value(),
+                    bits: None,
+                    ty: String::new(),
+                    size: 0,
+                    line: c.presumed().1,
+                })
+                .collect()
+        } else {
+            members(node)
+                .map(|f| Field {
+                    name: if f.is_anonymous() { String::new() } else { f.name() },
+                    offset: f.bit_offset().map_or(-1, |o| o as i64),
+                    bits: f.bit_width(),
+                    ty: self.print(f.ty()),
+                    size: f.ty().size().unwrap_or(0),
+                    line: f.presumed().1,
+                })
+                .collect()
+        };
+        let (size, align) = (node.ty().size()?, node.ty().align()?);
+        Some(TypeDefinition { name, kind, size, align, fields, file, line })
+    }
+}
+
+/// Fields, and structs and unions without a tag inside: those may be members without a name.
+fn members(declaration: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    declaration.children().into_iter().filter(|c| match c.kind() {
+        clang::FIELD => true,
+        clang::STRUCT | clang::UNION => tag(*c).is_none(),
+        _ => false,
+    })
+}
+
+fn tag(declaration: Node<'_>) -> Option<String> {
+    (!declaration.is_anonymous()).then(|| declaration.name())
+}
+
+fn keyword(declaration: Node<'_>) -> &'static str {
+    match declaration.kind() {
+        clang::STRUCT => "struct",
+        clang::UNION => "union",
+        _ => "enum",
+    }
+}

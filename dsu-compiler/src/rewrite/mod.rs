@@ -1,0 +1,374 @@
+//! Rewriting the text of one unit.
+//!
+//! All edits stay on their line, so line markers keep telling the truth. What a rewritten unit looks
+//! like is described in `DESIGN.md`, "Rewritten units".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::analyse::model::{FunctionRef, Model, VariableRef};
+use crate::analyse::points::{Place, Points, is_blocking_call};
+use crate::facts::{Function, Reference, Site, Target, UnitFacts, Usage};
+use crate::text::edits::{Edits, Overlap};
+
+/// Why a unit could not be rewritten. It is then kept as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    /// The parser's offsets do not fit the text.
+    #[error("{0} is not where the parser says (byte {1})")]
+    Misplaced(String, usize),
+    /// Edits overlap.
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
+}
+
+/// What the text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The executable: slots are defined here, variables stay where they are.
+    Base,
+    /// A patch: slots, stubs and variables of the running program are imported.
+    Patch,
+}
+
+/// What to do with one unit.
+pub struct Job<'a> {
+    /// The program.
+    pub model: &'a Model,
+    /// Its update points.
+    pub points: &'a Points,
+    /// The unit.
+    pub unit: usize,
+    /// What the text is for.
+    pub purpose: Purpose,
+    /// Functions of the unit that get a slot.
+    pub slots: &'a BTreeSet<usize>,
+    /// Variables of the unit that live in the running program (patches only).
+    pub bound: &'a BTreeSet<usize>,
+    /// Variables of the unit to be known by a label: those that later patches may bind to.
+    pub labelled: &'a BTreeSet<usize>,
+}
+
+/// Symbols that a rewritten unit refers to.
+#[derive(Clone, Debug, Default)]
+pub struct Uses {
+    /// Slots.
+    pub slots: BTreeSet<FunctionRef>,
+    /// Stubs.
+    pub stubs: BTreeSet<FunctionRef>,
+    /// Variables of the running program (patches only).
+    pub variables: BTreeSet<VariableRef>,
+}
+
+/// Rewrites a unit.
+///
+/// # Errors
+/// When the facts do not fit the text.
+pub fn rewrite(job: &Job<'_>) -> Result<(String, Uses), RewriteError> {
+    let mut rewriter = Rewriter { job, edits: Edits::default(), uses: Uses::default(), declared: BTreeMap::new() };
+    rewriter.references()?;
+    rewriter.declarations();
+    rewriter.points();
+    rewriter.static_locals();
+    rewriter.prelude();
+    let trailer = rewriter.trailer();
+    let mut text = rewriter.edits.apply(&job.model.units[job.unit].image.text)?;
+    text.push_str(&trailer);
+    Ok((text, rewriter.uses))
+}
+
+/// Something a unit refers to under another name, to be declared wherever the original is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Alias {
+    Slot(usize),
+    Stub(usize),
+    Wrapper(usize),
+    Variable(usize),
+}
+
+struct Rewriter<'a> {
+    job: &'a Job<'a>,
+    edits: Edits,
+    uses: Uses,
+    /// Aliases used, with the functions that use them (`None`: initialisers).
+    declared: BTreeMap<Alias, BTreeSet<Option<usize>>>,
+}
+
+impl<'a> Rewriter<'a> {
+    fn facts(&self) -> &'a UnitFacts {
+        &self.job.model.units[self.job.unit].facts
+    }
+
+    fn text(&self) -> &'a str {
+        &self.job.model.units[self.job.unit].image.text
+    }
+
+    fn label(&self, function: usize) -> Option<String> {
+        let at = self.job.model.definition_of(self.job.unit, function)?;
+        Some(self.job.model.function_label(at))
+    }
+
+    fn hidden(&self) -> &'static str {
+        match self.job.purpose {
+            Purpose::Base => " __attribute__((visibility(\"hidden\")))",
+            Purpose::Patch => "",
+        }
+    }
+
+    fn references(&mut self) -> Result<(), RewriteError> {
+        for (index, reference) in self.facts().references.iter().enumerate() {
+            let Some(alias) = self.alias_for(reference, index) else { continue };
+            let (name, declarations) = self.original(alias);
+            if self.text().get(reference.at..reference.at + name.len()) != Some(name) {
+                return Err(RewriteError::Misplaced(name.to_owned(), reference.at));
+            }
+            if declarations == 0 {
+                continue; // never declared in the text: nothing to take the type from; left by name
+            }
+            let new = self.spelling(alias);
+            let new = if matches!(alias, Alias::Slot(_)) { format!("(*{new})") } else { new };
+            self.edits.replace(reference.at, name.len(), new);
+            self.declared.entry(alias).or_default().insert(reference.inside);
+            let at = |function| self.job.model.definition_of(self.job.unit, function);
+            match alias {
+                Alias::Slot(f) => self.uses.slots.extend(at(f)),
+                Alias::Stub(f) => self.uses.stubs.extend(at(f)),
+                Alias::Variable(variable) => {
+                    self.uses.variables.insert(VariableRef { unit: self.job.unit, variable });
+                }
+                Alias::Wrapper(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The original name, and in how many places it is declared.
+    fn original(&self, alias: Alias) -> (&'a str, usize) {
+        match alias {
+            Alias::Slot(f) | Alias::Stub(f) | Alias::Wrapper(f) => {
+                let f = &self.facts().functions[f];
+                (&f.name, f.declarations.len() + usize::from(f.definition.is_some()))
+            }
+            Alias::Variable(v) => {
+                let v = &self.facts().variables[v];
+                (&v.name, v.declarations.len())
+            }
+        }
+    }
+
+    fn spelling(&self, alias: Alias) -> String {
+        match alias {
+            Alias::Slot(f) => format!("dsu_slot_{}", self.label(f).unwrap_or_default()),
+            Alias::Stub(f) => format!("dsu_stub_{}", self.label(f).unwrap_or_default()),
+            Alias::Wrapper(f) => format!("{}{}", dsu_abi::calls::WRAPPER_PREFIX, self.facts().functions[f].name),
+            Alias::Variable(variable) => {
+                format!("dsu_g_{}", self.job.model.variable_label(VariableRef { unit: self.job.unit, variable }))
+            }
+        }
+    }
+
+    fn alias_for(&self, reference: &Reference, index: usize) -> Option<Alias> {
+        let (unit, model) = (self.job.unit, self.job.model);
+        let function = match reference.target {
+            Target::Variable(v) => return self.job.bound.contains(&v).then_some(Alias::Variable(v)),
+            Target::Function(f) => f,
+        };
+        if self.in_system_header(reference) {
+            return None;
+        }
+        let caller = reference.inside.map(|function| FunctionRef { unit, function });
+        let Some(definition) = model.definition_of(unit, function) else {
+            let below = caller.is_some_and(|c| self.job.points.below.contains(&c));
+            let wrapped = (below || self.is_quiescent(index)) && is_blocking_call(model, unit, reference);
+            return wrapped.then_some(Alias::Wrapper(function));
+        };
+        if matches!(reference.usage, Usage::Address) {
+            return Some(Alias::Stub(function));
+        }
+        let own = definition.unit == unit && !self.facts().functions[function].attributes.weak;
+        let on_path = caller.is_some_and(|c| self.job.points.path.contains(&c));
+        let callee = &self.facts().functions[function];
+        // An inline function belongs to its caller's code, on an update path too.
+        let inlined = callee.inline || callee.attributes.always_inline;
+        (!own || (on_path && !inlined)).then_some(Alias::Slot(function))
+    }
+
+    fn in_system_header(&self, reference: &Reference) -> bool {
+        let definition = reference.inside.and_then(|f| self.facts().functions[f].definition.as_ref());
+        definition.is_some_and(|d| d.system)
+    }
+
+    fn is_quiescent(&self, reference: usize) -> bool {
+        self.job.points.list.iter().any(|p| p.function.unit == self.job.unit && p.quiescent.contains(&reference))
+    }
+
+    /// Declares every alias wherever the thing it stands for is declared.
+    fn declarations(&mut self) {
+        for (alias, users) in std::mem::take(&mut self.declared) {
+            let declaration = self.declaration(alias);
+            let (sites, definition) = match alias {
+                Alias::Slot(f) | Alias::Stub(f) | Alias::Wrapper(f) => {
+                    let f: &Function = &self.facts().functions[f];
+                    (&f.declarations, f.definition.as_ref().map(|d| (d.body, d.end)))
+                }
+                Alias::Variable(v) => (&self.facts().variables[v].declarations, None),
+            };
+            let matters = |s: &&Site| s.function.is_none() || users.contains(&s.function);
+            let places: BTreeSet<usize> = sites.iter().filter(matters).map(|s| s.after).collect();
+            for at in places {
+                self.edits.insert(at, format!(" {declaration}"));
+            }
+            if let Some((body, end)) = definition {
+                if let Alias::Slot(f) | Alias::Stub(f) = alias {
+                    if users.contains(&Some(f)) {
+                        self.edits.insert(body, format!(" {declaration}"));
+                    }
+                }
+                self.edits.insert(end, format!(" {declaration}"));
+            }
+        }
+    }
+
+    fn declaration(&self, alias: Alias) -> String {
+        let ((name, _), new, hidden) = (self.original(alias), self.spelling(alias), self.hidden());
+        match alias {
+            Alias::Slot(_) => format!("extern __typeof__({name}) *{new}{hidden};"),
+            Alias::Stub(_) => format!("extern __typeof__({name}) {new}{hidden};"),
+            Alias::Wrapper(_) => format!("extern __typeof__({name}) {new};"),
+            Alias::Variable(v) => {
+                let thread = if self.facts().variables[v].thread_local { "__thread " } else { "" };
+                format!("extern {thread}__typeof__({name}) {new};")
+            }
+        }
+    }
+
+    fn points(&mut self) {
+        let mut wrapped = BTreeSet::new();
+        for point in self.job.points.list.iter().filter(|p| p.function.unit == self.job.unit) {
+            let name = point.name.replace(['"', '\\', '\n'], "_");
+            let check = format!("if (__builtin_expect(dsu_pending, 0)) dsu_update_point(\"{name}\");");
+            match point.place {
+                Place::Loop(index) => {
+                    let l = &self.facts().loops[index];
+                    if l.compound {
+                        self.edits.insert(l.body + 1, format!(" {check}"));
+                    } else {
+                        self.edits.wrap(l.body, l.body_end, format!("{{ {check} "), " }");
+                    }
+                }
+                Place::Entry => self.entry(point.function.function, &name),
+                Place::Annotation => {}
+            }
+            for call in point.quiescent.iter().filter(|c| wrapped.insert(**c)) {
+                self.quiescent_call(*call, &name);
+            }
+        }
+    }
+
+    /// A point at a function's entry: apply, then run the current version in place of this one.
+    fn entry(&mut self, function: usize, name: &str) {
+        let f = &self.facts().functions[function];
+        let (Some(definition), Some(label)) = (&f.definition, self.label(function)) else { return };
+        let variadic = f.prototype.contains("...");
+        let unnamed = definition.parameters.is_empty() && !f.prototype.contains("fn()");
+        let again = if variadic || unnamed || !self.job.slots.contains(&function) {
+            String::new()
+        } else {
+            let call = format!("(*dsu_slot_{label})({})", definition.parameters.join(", "));
+            let run = if f.void { format!("{{ {call}; return; }}") } else { format!("return {call};") };
+            self.uses.slots.extend(self.job.model.definition_of(self.job.unit, function));
+            format!(" if (!dsu_pending) {run}")
+        };
+        let hidden = self.hidden();
+        let declaration = if again.is_empty() {
+            String::new()
+        } else {
+            format!(" extern __typeof__({}) *dsu_slot_{label}{hidden};", f.name)
+        };
+        let body = definition.body;
+        self.edits.insert(
+            body,
+            format!("{declaration} if (__builtin_expect(dsu_pending, 0)) {{ dsu_update_point(\"{name}\");{again} }}"),
+        );
+    }
+
+    fn quiescent_call(&mut self, reference: usize, name: &str) {
+        let Reference { usage: Usage::Call(start, end), target: Target::Function(function), .. } =
+            self.facts().references[reference]
+        else {
+            return;
+        };
+        let enter = format!("({{ const void *dsu_outer = dsu_quiescent_enter(\"{name}\"); ");
+        if self.facts().functions[function].void {
+            self.edits.wrap(start, end, enter, "; dsu_quiescent_leave(dsu_outer); })");
+        } else {
+            let close = "; dsu_quiescent_leave(dsu_outer); dsu_result; })";
+            self.edits.wrap(start, end, format!("{enter}__auto_type dsu_result = "), close);
+        }
+    }
+
+    /// Gives statics of functions a symbol of a known name, so that tables can refer to them.
+    fn static_locals(&mut self) {
+        for &variable in self.job.labelled {
+            let v = &self.facts().variables[variable];
+            if let (Some(_), Some(d)) = (v.function, &v.definition) {
+                let label = self.job.model.variable_label(VariableRef { unit: self.job.unit, variable });
+                self.edits.insert(d.declarator, format!(" __asm__(\"dsu_l_{label}\") __attribute__((used))"));
+            }
+        }
+    }
+
+    fn prelude(&mut self) {
+        let hidden = self.hidden();
+        let at = self.facts().items.first().map_or(0, |i| i.start);
+        self.edits.insert(
+            at,
+            format!(
+                "extern volatile unsigned dsu_pending{hidden}; extern void dsu_update_point(const char *); \
+                 extern const void *dsu_quiescent_enter(const char *); extern void dsu_quiescent_leave(const void *); "
+            ),
+        );
+    }
+
+    /// What comes after the unit's own text: slots, and labels of variables.
+    fn trailer(&self) -> String {
+        let mut text = String::from("\n# 1 \"<dsu>\"\n");
+        for &function in self.job.slots {
+            let f = &self.facts().functions[function];
+            let Some(label) = self.label(function) else { continue };
+            let name = &f.name;
+            match self.job.purpose {
+                Purpose::Base => text.push_str(&format!(
+                    "__typeof__({name}) *dsu_slot_{label} __attribute__((section(\"{}\"), visibility(\"hidden\"), used)) = {name};\n",
+                    dsu_abi::section::SLOTS
+                )),
+                Purpose::Patch => text.push_str(&format!(
+                    "__typeof__({name}) *dsu_newslot_{label} __attribute__((visibility(\"hidden\"), used)) = {name};\n\
+                     __asm__(\".globl dsu_code_{label}\\n.hidden dsu_code_{label}\\n.set dsu_code_{label}, {}\\n\");\n",
+                    f.symbol
+                )),
+            }
+        }
+        for &variable in self.job.labelled {
+            text.push_str(&self.variable_label(variable));
+        }
+        text
+    }
+
+    fn variable_label(&self, variable: usize) -> String {
+        let v = &self.facts().variables[variable];
+        let label = self.job.model.variable_label(VariableRef { unit: self.job.unit, variable });
+        let (keep, symbol) = if v.function.is_some() {
+            (String::new(), format!("dsu_l_{label}"))
+        } else {
+            let storage = if v.internal { "static " } else { "" };
+            let thread = if v.thread_local { "__thread " } else { "" };
+            let name = &v.name;
+            let keep = format!("{storage}{thread}__typeof__({name}) {name} __attribute__((used));\n");
+            (if v.internal { keep } else { String::new() }, v.symbol.clone())
+        };
+        let kind = if v.thread_local { format!("\\n.type dsu_v_{label}, @tls_object") } else { String::new() };
+        format!(
+            "{keep}__asm__(\".globl dsu_v_{label}\\n.hidden dsu_v_{label}{kind}\\n.set dsu_v_{label}, {symbol}\\n\");\n"
+        )
+    }
+}

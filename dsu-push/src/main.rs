@@ -1,2 +1,5 @@
-//! dsu-push
-fn main() {}
+//! `dsu-push`: sends patches to running updatable programs. See the library for how.
+
+fn main() {
+    std::process::exit(dsu_push::cli::main() as i32);
+}

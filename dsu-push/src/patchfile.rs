@@ -1,0 +1,168 @@
+//! The manifest of a patch file, for checks that need not touch any process.
+//!
+//! The file is not trusted: every offset is checked, and what does not make sense is an error with
+//! a reason.
+
+use crate::{Error, Result, memory::from_bytes};
+use dsu_abi::{
+    Id, PROTOCOL,
+    patch::{HEADER_SYMBOL, MAGIC, PatchHeader},
+    registry::{Rel32, UnitRecord},
+    section,
+};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, read::elf::ElfFile64};
+use std::{
+    mem::{offset_of, size_of},
+    path::Path,
+};
+
+/// Larger files are refused before they are read.
+const LIMIT: u64 = 1 << 30;
+
+/// A patch: its bytes and the interesting part of its manifest.
+#[derive(Debug)]
+pub struct PatchFile {
+    /// The whole file.
+    pub bytes: Vec<u8>,
+    /// Its name.
+    pub name: String,
+    /// Its identity.
+    pub patch: Id,
+    /// The state it applies to.
+    pub from: Id,
+    /// The state it leads to.
+    pub to: Id,
+    /// The units it replaces.
+    pub units: Vec<String>,
+    /// How many functions it defines.
+    pub functions: u64,
+}
+
+impl PatchFile {
+    /// Reads and checks the file at `path`.
+    pub fn open(path: &Path) -> Result<Self> {
+        let unreadable = |source| Error::PatchUnreadable { path: path.to_owned(), source };
+        let not_a_patch = |reason: String| Error::NotAPatch { path: path.to_owned(), reason };
+        let meta = std::fs::metadata(path).map_err(unreadable)?;
+        if !meta.is_file() {
+            return Err(not_a_patch("it is not a regular file".into()));
+        }
+        if meta.len() > LIMIT {
+            return Err(not_a_patch("it is larger than 1 GiB".into()));
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let manifest = Manifest::read(&bytes);
+        match manifest {
+            Ok(Manifest { name, patch, from, to, units, functions }) => {
+                Ok(Self { bytes, name, patch, from, to, units, functions })
+            }
+            Err(Reject::Protocol(theirs)) => {
+                Err(Error::Protocol { what: format!("patch {}", path.display()), theirs, ours: PROTOCOL })
+            }
+            Err(Reject::Reason(reason)) => Err(not_a_patch(reason)),
+        }
+    }
+}
+
+struct Manifest {
+    name: String,
+    patch: Id,
+    from: Id,
+    to: Id,
+    units: Vec<String>,
+    functions: u64,
+}
+
+enum Reject {
+    Protocol(u32),
+    Reason(String),
+}
+
+impl<T: Into<String>> From<T> for Reject {
+    fn from(reason: T) -> Self {
+        Reject::Reason(reason.into())
+    }
+}
+
+impl Manifest {
+    fn read(bytes: &[u8]) -> Result<Self, Reject> {
+        if bytes.is_empty() {
+            return Err("it is empty".into());
+        }
+        if !bytes.starts_with(b"\x7fELF") {
+            return Err("it is not an ELF file".into());
+        }
+        let elf = ElfFile64::<object::LittleEndian>::parse(bytes)
+            .map_err(|error| format!("it is damaged or truncated ({error})"))?;
+        let address = elf
+            .dynamic_symbols()
+            .find(|symbol| symbol.name() == Ok(HEADER_SYMBOL) && symbol.is_definition())
+            .map(|symbol| symbol.address())
+            .or_else(|| elf.section_by_name(section::PATCH).map(|section| section.address()))
+            .ok_or("it has no section .dsu.patch")?;
+        // What the loader would map at an address, to the end of the segment's file contents.
+        let at = |address: u64| -> Option<&[u8]> {
+            elf.segments().find_map(|segment| {
+                let data = segment.data().ok()?;
+                data.get(usize::try_from(address.checked_sub(segment.address())?).ok()?..)
+                    .filter(|rest| !rest.is_empty())
+            })
+        };
+        let text = |field: u64, reference: Rel32| -> Result<String, Reject> {
+            let bytes = reference.resolve(field).and_then(at).ok_or("a name in its manifest is out of bounds")?;
+            let end = bytes.iter().position(|&b| b == 0).ok_or("a name in its manifest has no end")?;
+            Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
+        };
+        let header: PatchHeader = at(address).and_then(from_bytes).ok_or("its manifest is out of bounds")?;
+        if header.magic != MAGIC {
+            return Err("its manifest does not begin as one".into());
+        }
+        if header.protocol != PROTOCOL {
+            return Err(Reject::Protocol(header.protocol));
+        }
+        if header.size as usize != size_of::<PatchHeader>() {
+            return Err("its manifest has the wrong size".into());
+        }
+        let name = text(address + offset_of!(PatchHeader, name) as u64, header.name)?;
+        let first = header.units.resolve(address + offset_of!(PatchHeader, units) as u64);
+        let mut units = Vec::new();
+        for index in 0..header.units.count {
+            let record = index
+                .checked_mul(size_of::<UnitRecord>() as u64)
+                .map(|offset| first.wrapping_add(offset))
+                .ok_or("its table of units is out of bounds")?;
+            let unit: UnitRecord = at(record).and_then(from_bytes).ok_or("its table of units is out of bounds")?;
+            units.push(text(record.wrapping_add(offset_of!(UnitRecord, name) as u64), unit.name)?);
+        }
+        Ok(Self {
+            name,
+            patch: header.patch,
+            from: header.from,
+            to: header.to,
+            units,
+            functions: header.functions.count,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_files_are_refused_with_a_reason() {
+        let cases: [(&[u8], &str); 3] =
+            [(b"", "empty"), (b"#!/bin/sh\n", "not an ELF file"), (b"\x7fELF\x02\x01\x01", "damaged or truncated")];
+        for (bytes, expected) in cases {
+            match Manifest::read(bytes) {
+                Err(Reject::Reason(reason)) => assert!(reason.contains(expected), "{reason}"),
+                _ => panic!("{expected}: accepted"),
+            }
+        }
+        let own = std::fs::read("/proc/self/exe").expect("our own executable");
+        match Manifest::read(&own) {
+            Err(Reject::Reason(reason)) => assert!(reason.contains(".dsu.patch"), "{reason}"),
+            _ => panic!("accepted a test program"),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One operation on one process.
+
+use crate::{
+    Error, Result,
+    control::{Applied, Ask, Remote},
+    patchfile::PatchFile,
+    process::{self, Process},
+    request::{Answer, Session},
+};
+use dsu_abi::{Id, control::op, status::Status};
+use std::time::{Duration, Instant};
+
+/// What to do.
+#[derive(Clone, Copy, Debug)]
+pub enum Operation<'a> {
+    /// Apply a patch.
+    Apply(&'a PatchFile),
+    /// See whether a patch can be applied.
+    Check(&'a PatchFile),
+    /// Undo the newest patch, which must be the given one if one is given: its name, or how its id begins.
+    Undo(Option<&'a str>),
+    /// Undo this patch, if it is in force.
+    UndoEverywhere(Id),
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Success {
+    /// The outcome: done, or already applied.
+    pub status: Status,
+    /// What the runtime said.
+    pub message: String,
+    /// The build of the process.
+    pub build: Id,
+    /// Its state before.
+    pub before: Id,
+    /// Its state after.
+    pub after: Id,
+    /// The patch, by name.
+    pub patch: String,
+    /// The patch.
+    pub patch_id: Id,
+    /// How many units it replaces, if known.
+    pub units: Option<usize>,
+    /// How long the program stood still for the commit.
+    pub pause_ns: u64,
+    /// The part of it spent on loading and checking.
+    pub prepare_ns: u64,
+    /// How often a thread was stopped from outside.
+    pub stops: u32,
+    /// For how long, all in all.
+    pub stopped: Duration,
+}
+
+/// Does `operation` to process `pid`, within `timeout`.
+pub fn run(pid: i32, operation: Operation, timeout: Duration) -> Result<Success> {
+    // In a thread of its own, whose end lets go of all threads it traces: see `ptrace`.
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new().spawn_scoped(scope, || run_here(pid, operation, timeout));
+        match worker.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(source) => Err(Error::System { action: "make a thread", source }),
+        }
+    })
+}
+
+fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success> {
+    let deadline = Instant::now() + timeout;
+    let process = Process::open(pid)?;
+    let remote = Remote::open(&process)?;
+    remote.require_updatable()?;
+    let tracer = process.status()?.tracer;
+    if tracer != 0 {
+        return Err(Error::Traced { tid: pid, tracer, tracer_name: process::name_of(tracer) });
+    }
+    let _lock = loop {
+        match process.lock()? {
+            Some(lock) => break lock,
+            None if Instant::now() >= deadline => return Err(Error::Busy { by: "another dsu-push".into() }),
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    let mut session = Session::new(&process, remote, deadline.saturating_duration_since(Instant::now()))?;
+    let block = remote.read()?;
+    let applied = remote.applied()?;
+    let mut success = Success {
+        status: Status::Done,
+        message: String::new(),
+        build: block.build,
+        before: block.state,
+        after: block.state,
+        patch: String::new(),
+        patch_id: Id::default(),
+        units: None,
+        pause_ns: 0,
+        prepare_ns: 0,
+        stops: 0,
+        stopped: Duration::ZERO,
+    };
+    let answer = match operation {
+        Operation::Apply(patch) | Operation::Check(patch) => {
+            success.patch.clone_from(&patch.name);
+            success.patch_id = patch.patch;
+            success.units = Some(patch.units.len());
+            if applied.iter().any(|old| old.id == patch.patch) {
+                success.status = Status::AlreadyApplied;
+                return Ok(success);
+            }
+            if patch.from != block.state {
+                let lineage = lineage(block.build, &applied);
+                return Err(Error::WrongState {
+                    patch: patch.name.clone(),
+                    from: patch.from,
+                    state: block.state,
+                    lineage,
+                });
+            }
+            let op = if matches!(operation, Operation::Apply(_)) { op::APPLY } else { op::CHECK };
+            send(&process, &mut session, patch, op)?
+        }
+        Operation::UndoEverywhere(patch) if applied.iter().all(|old| old.id != patch) => {
+            success.patch = patch.to_string();
+            success.patch_id = patch;
+            success.status = Status::NothingToUndo;
+            return Ok(success);
+        }
+        Operation::UndoEverywhere(patch) => {
+            let newest = choose(Some(&patch.to_string()), &applied)?;
+            success.patch.clone_from(&newest.name);
+            success.patch_id = newest.id;
+            session.ask(Ask { op: op::UNDO, size: 0, patch: newest.id })?
+        }
+        Operation::Undo(wanted) => {
+            let newest = choose(wanted, &applied)?;
+            success.patch.clone_from(&newest.name);
+            success.patch_id = newest.id;
+            session.ask(Ask { op: op::UNDO, size: 0, patch: newest.id })?
+        }
+    };
+    success.status = expect_success(&answer)?;
+    success.message = answer.message;
+    success.pause_ns = answer.pause_ns;
+    success.prepare_ns = answer.prepare_ns;
+    success.stops = session.tracer.stops;
+    success.stopped = session.tracer.stopped;
+    // The process may end right after it has answered; that is no failure of ours.
+    success.after = remote.read().map_or(success.before, |block| block.state);
+    Ok(success)
+}
+
+/// Puts the patch file into the process and asks for `op`.
+fn send(process: &Process, session: &mut Session, patch: &PatchFile, op: u32) -> Result<Answer> {
+    let size = patch.bytes.len() as u64;
+    let reserved = session.ask(Ask { op: op::RESERVE, size, patch: Id::default() })?;
+    expect_success(&reserved)?;
+    if reserved.buffer == 0 || reserved.buffer_size < size {
+        return Err(Error::DamagedControl(format!("a buffer of {} bytes is too small", reserved.buffer_size)));
+    }
+    process.memory.write(reserved.buffer, &patch.bytes)?;
+    session.ask(Ask { op, size, patch: Id::default() })
+}
+
+fn expect_success(answer: &Answer) -> Result<Status> {
+    match answer.status {
+        status @ (Status::Done | Status::AlreadyApplied) => Ok(status),
+        status => Err(Error::Answer { status, message: answer.message.clone() }),
+    }
+}
+
+/// The patch to undo: the newest, if it is the one that is wanted.
+fn choose<'a>(wanted: Option<&str>, applied: &'a [Applied]) -> Result<&'a Applied> {
+    let Some(newest) = applied.first() else {
+        let message = "no patch is in force, so there is nothing to undo".into();
+        return Err(Error::Answer { status: Status::NothingToUndo, message });
+    };
+    let Some(wanted) = wanted else { return Ok(newest) };
+    let matches = |patch: &Applied| patch.name == wanted || patch.id.to_string().starts_with(&wanted.to_lowercase());
+    match applied.iter().position(matches) {
+        Some(0) => Ok(newest),
+        Some(index) => {
+            let newer: Vec<_> = applied[..index].iter().map(|patch| patch.name.as_str()).collect();
+            let message = format!(
+                "patch {} is not the newest: undo {} first, in this order",
+                applied[index].name,
+                newer.join(", ")
+            );
+            Err(Error::Answer { status: Status::NotNewest, message })
+        }
+        None => Err(Error::NoSuchPatch {
+            wanted: wanted.to_owned(),
+            in_force: applied
+                .iter()
+                .map(|patch| format!("{} ({})", patch.name, patch.id))
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
+}
+
+/// The newest patch in force in the first of `members` that has any; `wanted` as in [`Operation::Undo`].
+pub fn newest(members: &[i32], wanted: Option<&str>) -> Result<Option<Id>> {
+    for &pid in members {
+        let Ok(process) = Process::open(pid) else { continue };
+        let Ok(applied) = Remote::open(&process).and_then(|remote| remote.applied()) else { continue };
+        if !applied.is_empty() {
+            return choose(wanted, &applied).map(|patch| Some(patch.id));
+        }
+    }
+    Ok(None)
+}
+
+/// How a process came into its state.
+fn lineage(build: Id, applied: &[Applied]) -> String {
+    if applied.is_empty() {
+        return format!("its build {build}, without patches");
+    }
+    let names: Vec<_> = applied.iter().rev().map(|patch| patch.name.as_str()).collect();
+    format!("build {build} with {}", names.join(", "))
+}

@@ -1,0 +1,352 @@
+//! The protocol: one request and its answer. See [`dsu_abi::control`] for the steps.
+
+use crate::{
+    Error, Result, blocker,
+    control::{Ask, Progress, Remote, message},
+    process::{self, Process},
+    ptrace::{Kick, Tracer},
+    threads::{Activity, Threads, View, activity},
+};
+use dsu_abi::{
+    control::{op, phase},
+    status::Status,
+};
+use std::{
+    collections::HashMap,
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Shortest and longest time between two looks at the process.
+const STEP: Duration = Duration::from_micros(20);
+const LONG_STEP: Duration = Duration::from_millis(1);
+
+/// How long a woken thread gets to enter the runtime before another one is woken.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How long an answer may be overdue once the leader was told to give up.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The answer to a request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The outcome.
+    pub status: Status,
+    /// The sentence that goes with it.
+    pub message: String,
+    /// Address of the buffer.
+    pub buffer: u64,
+    /// Its length.
+    pub buffer_size: u64,
+    /// How long the program stood still.
+    pub pause_ns: u64,
+    /// How long loading and checking took.
+    pub prepare_ns: u64,
+}
+
+/// A conversation with one process.
+///
+/// It must take place in a thread of its own, which ends with it; see [`crate::ptrace`].
+#[derive(Debug)]
+pub struct Session<'p> {
+    process: &'p Process,
+    remote: Remote<'p>,
+    threads: Threads<'p>,
+    /// For its figures.
+    pub tracer: Tracer,
+    timeout: Duration,
+    deadline: Instant,
+    wakes: Wakes,
+}
+
+/// Attempts to wake threads.
+#[derive(Debug, Default)]
+struct Wakes {
+    next: HashMap<i32, (Instant, Duration)>,
+    quiet_until: Option<Instant>,
+}
+
+impl<'p> Session<'p> {
+    /// Begins to talk to `process`, for at most `timeout`.
+    pub fn new(process: &'p Process, remote: Remote<'p>, timeout: Duration) -> Result<Self> {
+        // Sleeps of some microseconds, not rounded up to 50.
+        // SAFETY: sets a property of this thread only.
+        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000, 0, 0, 0) };
+        let offset = remote.read()?.thread_offset;
+        let filters = process.status()?.seccomp;
+        Ok(Self {
+            process,
+            remote,
+            threads: Threads::new(process, offset),
+            tracer: Tracer::new(process.memory, filters),
+            timeout,
+            deadline: Instant::now() + timeout,
+            wakes: Wakes::default(),
+        })
+    }
+
+    /// Whether there is time left.
+    pub fn time_left(&self) -> bool {
+        Instant::now() < self.deadline
+    }
+
+    /// Asks, and waits for the answer.
+    pub fn ask(&mut self, ask: Ask) -> Result<Answer> {
+        self.take_over()?;
+        let sequence = self.new_sequence()?;
+        self.remote.write_request(&ask, sequence, self.leader_timeout())?;
+        self.lift_filters()?;
+        self.remote.raise(1)?;
+        let barrier = matches!(ask.op, op::APPLY | op::UNDO);
+        let result = self.wait(sequence, barrier);
+        match result {
+            Ok(answer) => Ok(answer),
+            Err(error @ Error::Vanished) => Err(error),
+            Err(error) => match self.withdraw(sequence)? {
+                // It was answered at the last moment.
+                Some(answer) => Ok(answer),
+                None => Err(error),
+            },
+        }
+    }
+
+    /// The time a leader may wait for other threads: a bit less than we wait ourselves.
+    fn leader_timeout(&self) -> u32 {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let margin = (left / 10).min(Duration::from_millis(500));
+        (left - margin).as_millis().clamp(1, u128::from(u32::MAX)) as u32
+    }
+
+    /// Any number that was not used for the last request.
+    fn new_sequence(&self) -> Result<u64> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_nanos() as u64);
+        let block = self.remote.read()?;
+        let used = [block.response.sequence.load(Relaxed), block.request.sequence.load(Relaxed), 0];
+        Ok((now..).find(|number| !used.contains(number)).unwrap_or(now))
+    }
+
+    /// With seccomp filters in force, the runtime may be forbidden to load anything; they are
+    /// suspended while a thread is traced, and any thread may become the leader.
+    fn lift_filters(&mut self) -> Result<()> {
+        if self.process.status()?.seccomp {
+            for tid in self.threads.ids() {
+                self.tracer.seize(self.process.pid, tid)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the block is ours to write: nobody's request is under way.
+    fn take_over(&mut self) -> Result<()> {
+        let mut step = STEP;
+        loop {
+            self.tracer.pump();
+            let pending = self.pending()?;
+            let block = self.remote.read()?;
+            let request = &block.request;
+            let answered = request.sequence.load(Relaxed) == block.response.sequence.load(Relaxed);
+            if pending == 0 && (answered || block.response.phase.load(Relaxed) == phase::IDLE) {
+                return Ok(());
+            }
+            let pusher = request.pusher.load(Relaxed) as i32;
+            let ours = request.target.load(Relaxed) == self.process.inner_pid as u32;
+            let owner = match pusher {
+                _ if !ours || answered => None,
+                0 => Some("the program itself".to_owned()),
+                pid => is_pusher(pid).then(|| format!("another dsu-push (process {pid})")),
+            };
+            match owner {
+                Some(by) if !self.time_left() => return Err(Error::Busy { by }),
+                Some(_) => {}
+                None => {
+                    // Left behind by a pusher that was killed, or inherited over fork.
+                    self.withdraw(request.sequence.load(Relaxed))?;
+                    return Ok(());
+                }
+            }
+            std::thread::sleep(step);
+            step = (step * 2).min(LONG_STEP);
+        }
+    }
+
+    /// `pending`, for sure of our process.
+    fn pending(&self) -> Result<u32> {
+        self.remote.pending()?.ok_or(Error::Vanished)
+    }
+
+    /// Waits for the answer to `sequence`, and does our part to bring it about.
+    fn wait(&mut self, sequence: u64, barrier: bool) -> Result<Answer> {
+        let mut step = STEP;
+        let mut gone = false;
+        let mut cleared = 0;
+        let mut in_the_way: Vec<View> = Vec::new();
+        self.wakes.quiet_until = None;
+        loop {
+            self.tracer.pump();
+            if std::mem::take(&mut self.tracer.restored) {
+                // The thread goes elsewhere first: what we found when we woke it no longer holds.
+                self.wakes.quiet_until = None;
+            }
+            let pending = self.pending()?;
+            let progress = self.remote.progress()?;
+            if progress.sequence == sequence {
+                return self.answer(progress, &in_the_way);
+            }
+            if !self.time_left() {
+                return Err(self.timed_out(&in_the_way));
+            }
+            match progress.phase {
+                phase::IDLE => {
+                    // Nobody leads. A thread that was on its way into the runtime when an older
+                    // request was withdrawn may have taken ours away with it.
+                    cleared = if pending == 0 { cleared + 1 } else { 0 };
+                    if cleared > 3 {
+                        self.remote.raise(1)?;
+                        cleared = 0;
+                    }
+                    in_the_way = self.wake(barrier)?;
+                    step = (step * 3 / 2).min(LONG_STEP);
+                }
+                phase::PREPARED if barrier && !gone => {
+                    let views = self.survey()?;
+                    in_the_way = views.into_iter().filter(|view| !self.at_rest(view)).collect();
+                    if in_the_way.is_empty() {
+                        self.remote.set_go(sequence)?;
+                        gone = true;
+                        step = STEP;
+                    } else {
+                        step = (step * 5 / 4).min(LONG_STEP);
+                    }
+                }
+                _ => step = if progress.phase == phase::PREPARED { STEP } else { (step * 5 / 4).min(STEP * 5) },
+            }
+            std::thread::sleep(step);
+        }
+    }
+
+    fn survey(&mut self) -> Result<Vec<View>> {
+        Ok(self.threads.survey(&mut self.tracer)?)
+    }
+
+    /// Whether a thread may be left where it is during a commit. One that is in a wrapped call must
+    /// really be in it: otherwise it may be in a signal handler that interrupted the call.
+    fn at_rest(&self, view: &View) -> bool {
+        view.at_rest() && !(view.asleep() && activity(self.process.pid, view.tid) == Activity::Running)
+    }
+
+    /// Wakes one thread that sleeps in a quiescent call, unless one is on its way. Returns the
+    /// threads that are not at rest.
+    fn wake(&mut self, barrier: bool) -> Result<Vec<View>> {
+        let views = self.survey()?;
+        let in_the_way = views.iter().filter(|view| !view.at_rest()).copied().collect();
+        let now = Instant::now();
+        if views.iter().any(View::leading) || self.wakes.quiet_until.is_some_and(|until| now < until) {
+            return Ok(in_the_way);
+        }
+        let alone = views.len() == 1;
+        for view in views.iter().filter(|view| view.asleep()) {
+            let tid = view.tid;
+            let due = self.wakes.next.get(&tid).is_none_or(|(when, _)| *when <= now);
+            let asleep = !matches!(activity(self.process.pid, tid), Activity::Running | Activity::Asleep);
+            if !due || !asleep {
+                continue;
+            }
+            let Some(state) = self.threads.state_address(tid, &mut self.tracer) else { continue };
+            let (threads, remote) = (&self.threads, self.remote);
+            let last_look = || match alone && barrier && threads.ids() == [tid] {
+                // It cannot make another thread before it serves the request.
+                true => remote.set_solo(),
+                false => Ok(()),
+            };
+            let kicked = self.tracer.kick(self.process.pid, tid, state, last_look)?;
+            let (_, wait) = self.wakes.next.get(&tid).copied().unwrap_or((now, LONG_STEP));
+            match kicked {
+                Kick::Done => {
+                    self.wakes.quiet_until = Some(Instant::now() + PATIENCE);
+                    self.wakes.next.insert(tid, (Instant::now() + PATIENCE, wait));
+                    break;
+                }
+                Kick::NotNow => {
+                    let longer = (wait * 2).min(Duration::from_millis(100));
+                    self.wakes.next.insert(tid, (Instant::now() + wait, longer));
+                }
+                Kick::Gone => self.threads.forget(tid),
+            }
+        }
+        Ok(in_the_way)
+    }
+
+    fn answer(&mut self, progress: Progress, in_the_way: &[View]) -> Result<Answer> {
+        let response = self.remote.response()?;
+        let text = message(&response);
+        match Status::from_code(progress.status) {
+            Some(Status::TimedOut) => Err(self.timed_out(in_the_way)),
+            Some(status) => Ok(Answer {
+                status,
+                message: text,
+                buffer: response.buffer.load(Relaxed),
+                buffer_size: response.buffer_size.load(Relaxed),
+                pause_ns: response.pause_ns.load(Relaxed),
+                prepare_ns: response.prepare_ns.load(Relaxed),
+            }),
+            None => Err(Error::DamagedControl(format!("outcome {} is unknown; {text}", progress.status))),
+        }
+    }
+
+    fn timed_out(&mut self, in_the_way: &[View]) -> Error {
+        let mut views = in_the_way.to_vec();
+        if views.is_empty() {
+            views = self.survey().unwrap_or_default().into_iter().filter(|view| !view.leading()).collect();
+        }
+        let blockers = blocker::describe(self.process, &views, &mut self.tracer);
+        Error::TimedOut { seconds: self.timeout.as_secs_f64(), blockers }
+    }
+
+    /// Takes the request `sequence` back, unless a thread is serving it: then waits for the answer.
+    fn withdraw(&mut self, sequence: u64) -> Result<Option<Answer>> {
+        // From here on, a thread that enters the runtime finds that the request is not for it.
+        self.remote.address_to(0)?;
+        self.remote.set_timeout(1)?;
+        let start = Instant::now();
+        let mut calm = 0;
+        loop {
+            self.tracer.pump();
+            let pending = self.pending()?;
+            let progress = self.remote.progress()?;
+            if progress.sequence == sequence && sequence != 0 {
+                if pending != 0 && !self.led()? {
+                    self.remote.raise(0)?;
+                }
+                return match self.answer(progress, &[]) {
+                    Err(Error::TimedOut { .. }) => Ok(None),
+                    other => other.map(Some),
+                };
+            }
+            // A leader shows in its thread's state; the phase alone may be inherited over fork.
+            let led = self.led()?;
+            calm = if led { 0 } else { calm + 1 };
+            if calm >= 3 {
+                // `pending` may be cleared only now: threads that are parked wait for that.
+                self.remote.raise(0)?;
+                return Ok(None);
+            }
+            if start.elapsed() > GRACE + self.timeout {
+                return Err(Error::Busy { by: "the process itself has not finished an earlier request and".into() });
+            }
+            std::thread::sleep(if led { LONG_STEP } else { STEP * 5 });
+        }
+    }
+
+    /// Whether a thread serves a request.
+    fn led(&mut self) -> Result<bool> {
+        Ok(self.survey()?.iter().any(View::leading))
+    }
+}
+
+/// Whether a process lives and is a pusher like us, and not just one that got its number later.
+fn is_pusher(pid: i32) -> bool {
+    let name = process::name_of(pid);
+    pid != std::process::id() as i32
+        && process::alive(pid)
+        && (name == "dsu-push" || name == process::name_of(std::process::id() as i32))
+}

@@ -1,0 +1,213 @@
+//! Recipes: all that is known about one real server, as data in `demos/servers/NAME/recipe.toml`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::paths;
+
+/// A server that can be fetched, built, run and updated.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Recipe {
+    /// The folder it was read from.
+    #[serde(skip)]
+    pub folder: PathBuf,
+    /// Name of the Debian source package.
+    pub package: String,
+    /// Upstream version.
+    pub version: String,
+    /// Debian revision to prefer.
+    pub revision: Option<String>,
+    /// Suites to look in beside the machine's own.
+    #[serde(default)]
+    pub suites: Vec<String>,
+    /// Packages that must be installed for the build or its tests.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// How it is built.
+    pub build: Build,
+    /// How it is run.
+    pub run: Option<Run>,
+    /// The live updates made of its patch series.
+    pub updates: Option<Updates>,
+    /// Its own tests.
+    pub suite: Option<Suite>,
+    /// What `cargo xtask bench` measures.
+    #[serde(default)]
+    pub bench: Vec<Bench>,
+}
+
+/// How a server is built.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Build {
+    /// Arguments of `make`; `{cc}` is the compiler.
+    pub make: Vec<String>,
+    /// The executable, relative to the tree.
+    pub program: String,
+}
+
+/// How a server is run.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Run {
+    /// `ftp` or `resp`.
+    pub protocol: String,
+    /// Whether it can only run as root.
+    #[serde(default)]
+    pub root: bool,
+    /// Arguments; `{dir}` is the run's folder, `{port}` the port, `{config}` the configuration file.
+    pub args: Vec<String>,
+    /// Configuration file beside the recipe, with the same placeholders.
+    pub config: Option<String>,
+    /// Folders to make in the run's folder.
+    #[serde(default)]
+    pub folders: Vec<Folder>,
+    /// Small files to make there.
+    #[serde(default)]
+    pub files: Vec<File>,
+    /// A large file to make there, of random bytes, and to transfer.
+    pub large: Option<Large>,
+    /// Name to log in with.
+    #[serde(default)]
+    pub user: String,
+    /// Its password.
+    #[serde(default)]
+    pub password: String,
+}
+
+/// A folder of a run.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Folder {
+    /// Relative to the run's folder.
+    pub path: String,
+    /// Who owns it; default: who runs the task.
+    pub owner: Option<String>,
+}
+
+/// A file of a run.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    /// Relative to the run's folder.
+    pub path: String,
+    /// Its contents.
+    pub text: String,
+}
+
+/// The large file of a run.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Large {
+    /// Relative to the run's folder.
+    pub path: String,
+    /// Its name for clients.
+    pub name: String,
+    /// Its size in MiB.
+    pub mib: usize,
+    /// Where clients may store a copy.
+    pub upload: String,
+}
+
+/// The live updates.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Updates {
+    /// A patch of the series makes a new state if it touches a file with one of these endings.
+    pub endings: Vec<String>,
+    /// What clients see change.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
+}
+
+/// A behaviour that one patch changes, as a new session sees it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Probe {
+    /// The patch, without `.patch`.
+    pub patch: String,
+    /// What it is, for people.
+    pub what: String,
+    /// What to ask: `greeting`, `status FIELD` (of the session's processes, from /proc), or a command of the protocol.
+    pub ask: String,
+    /// Text that is in the answer either only before or only after the patch.
+    pub text: String,
+    /// Whether the text is there after the patch.
+    pub after: bool,
+    /// Lines added to the configuration meanwhile; the server is told to read it again.
+    #[serde(default)]
+    pub config: Vec<String>,
+    /// Settings left out of the configuration meanwhile.
+    #[serde(default)]
+    pub without: Vec<String>,
+}
+
+/// A server's own tests.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Suite {
+    /// The command, run in the tree; `{port}` is a free port.
+    pub command: Vec<String>,
+    /// Names of the tests, for the report; each is run by the command with `{test}` replaced.
+    pub tests: Vec<String>,
+    /// Text that ends a successful run.
+    pub passed: String,
+    /// Limit for each test in minutes.
+    pub minutes: u64,
+}
+
+/// A load to measure.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Bench {
+    /// Its name in the table.
+    pub name: String,
+    /// For `ftp`: `connect-list` or `download`. For others: a command, with `{port}`, `{tree}`.
+    pub load: String,
+    /// How many times the load is done in one run, where the load itself does not say.
+    #[serde(default)]
+    pub repeat: usize,
+    /// Words of the command.
+    #[serde(default)]
+    pub args: Vec<String>,
+}
+
+impl Recipe {
+    /// Reads the recipe of a server.
+    pub fn read(name: &str) -> Result<Self> {
+        let servers = paths::root().join("demos").join("servers");
+        let folder = servers.join(name);
+        let path = folder.join("recipe.toml");
+        if !path.is_file() {
+            let known = fs::read_dir(&servers).into_iter().flatten().flatten();
+            let mut known: Vec<String> = known.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+            known.sort();
+            bail!("there is no recipe for {name}; known servers: {}", known.join(", "));
+        }
+        let text = fs::read_to_string(&path)?;
+        let mut recipe: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        recipe.folder = folder;
+        Ok(recipe)
+    }
+
+    /// The part on running it.
+    pub fn run(&self) -> Result<&Run> {
+        self.run.as_ref().with_context(|| format!("{} has no [run] section", self.folder.join("recipe.toml").display()))
+    }
+}
+
+/// Replaces `{name}` placeholders.
+pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(text.to_string(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+}
+
+/// A path as text.
+pub fn show(path: &Path) -> String {
+    path.display().to_string()
+}

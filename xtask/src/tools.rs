@@ -1,0 +1,93 @@
+//! The project's own tools, run as a user would.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::{cmd, paths, recipe::show, ui};
+
+/// Builds the tools, unless that is up to date.
+pub fn build() -> Result<()> {
+    let step = ui::step("cargo build --release");
+    let mut cargo = cmd::command(env!("CARGO"), ["build", "--release", "--quiet"]);
+    cargo.current_dir(paths::root());
+    cmd::output(&mut cargo, cmd::LONG)?;
+    step.done("");
+    Ok(())
+}
+
+/// What `dsu-diff` made of two builds.
+pub struct Diff {
+    /// Names of the replaced units; empty if the programs do not differ.
+    pub units: Vec<String>,
+    /// Its whole report.
+    pub report: Value,
+}
+
+/// Makes a patch that leads from one build to another.
+pub fn diff(old: &Path, new: &Path, patch: &Path) -> Result<Diff> {
+    let mut command = cmd::command(paths::tool("dsu-diff"), ["--json"]);
+    command.arg(old).arg(new).arg("-o").arg(patch);
+    let said = cmd::ask(&mut command, cmd::LONG)?;
+    if said.code != 0 {
+        bail!("{} exited with {}:\n{}", cmd::describe(&command), said.code, said.text());
+    }
+    let report: Value = serde_json::from_str(&said.out).with_context(|| format!("dsu-diff --json said:\n{}", said.out))?;
+    let units = names(&report["units"]);
+    Ok(Diff { units, report })
+}
+
+/// What became of a push to one or more processes.
+pub struct Pushed {
+    /// Processes it reached.
+    pub processes: usize,
+    /// The longest pause, in nanoseconds.
+    pub pause_ns: u64,
+    /// Its whole report.
+    pub report: Value,
+}
+
+/// Sends a patch to a process and its descendants.
+pub fn push(pid: i32, patch: &Path, options: &[&str]) -> Result<Pushed> {
+    let patch = show(patch);
+    let arguments: Vec<&str> = options.iter().copied().chain([patch.as_str()]).collect();
+    request(pid, &arguments)
+}
+
+/// Undoes the newest patch.
+pub fn undo(pid: i32, options: &[&str]) -> Result<Pushed> {
+    let arguments: Vec<&str> = options.iter().copied().chain(["--undo"]).collect();
+    request(pid, &arguments)
+}
+
+fn request(pid: i32, arguments: &[&str]) -> Result<Pushed> {
+    let mut command = cmd::command(paths::tool("dsu-push"), ["--json"]);
+    let (flags, rest): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|word| word.starts_with("--"));
+    command.args(flags).arg(pid.to_string()).args(rest);
+    let said = cmd::ask(&mut command, cmd::LONG)?;
+    if said.code != 0 {
+        bail!("{} exited with {}:\n{}", cmd::describe(&command), said.code, said.text());
+    }
+    let report: Value = serde_json::from_str(&said.out).with_context(|| format!("dsu-push --json said:\n{}", said.out))?;
+    let processes = report["processes"].as_array().cloned().unwrap_or_else(|| vec![report.clone()]);
+    let pause_ns = processes.iter().filter_map(|process| process["pause_ns"].as_u64()).max().unwrap_or(0);
+    Ok(Pushed { processes: processes.len(), pause_ns, report })
+}
+
+/// The state a process is in, and the number of patches in force.
+pub fn status(pid: i32) -> Result<(String, usize)> {
+    let mut command = cmd::command(paths::tool("dsu-push"), ["--json", "--status"]);
+    command.arg(pid.to_string());
+    let text = cmd::output(&mut command, Duration::from_secs(30))?;
+    let status: Value = serde_json::from_str(&text).with_context(|| format!("dsu-push --status --json said:\n{text}"))?;
+    let status = status["processes"].as_array().and_then(|all| all.first()).cloned().unwrap_or(status);
+    let state = status["state"].as_str().with_context(|| format!("no state in:\n{text}"))?.to_string();
+    Ok((state, status["patches"].as_array().map_or(0, Vec::len)))
+}
+
+fn names(list: &Value) -> Vec<String> {
+    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    let name = |item: &Value| item.as_str().or_else(|| item["name"].as_str()).map(String::from);
+    items.iter().filter_map(name).collect()
+}

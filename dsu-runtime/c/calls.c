@@ -1,0 +1,310 @@
+/*
+ * The wrappers of blocking calls (dsu_abi::calls::BLOCKING).
+ *
+ * Inside a quiescent call the thread marks itself BLOCKED around the call, so that it counts as quiescent while it
+ * sleeps. The mark and the look at dsu_pending are the thread's half of Dekker's algorithm; the other half is the
+ * pusher, which sets dsu_pending and then looks at the mark. Each half needs a full fence between its two steps: here
+ * it is the exchange.
+ *
+ * Where the pusher made the call return EINTR (`kicked`), the program must not see it: the call is made again, with the
+ * time that remains.
+ */
+#define _GNU_SOURCE
+#include "thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+
+static inline int outside(void)
+{
+    return DSU_LIKELY(dsu_thread.inside == 0);
+}
+
+static __attribute__((noinline, cold)) int mark_slowly(void)
+{
+    int error = errno;
+    int marked;
+    do {
+        __atomic_store_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_SEQ_CST);
+        marked = dsu_rt_serve();
+        if (!marked)
+            break;
+        __atomic_exchange_n(&dsu_thread.state, DSU_BLOCKED, __ATOMIC_SEQ_CST);
+    } while (dsu_pending);
+    errno = error;
+    return marked;
+}
+
+/* Before the call. Returns whether the thread is marked; it is not where this call is made in a signal handler that
+ * interrupted another one. */
+static inline int mark(void)
+{
+    if (DSU_UNLIKELY(dsu_thread.state != DSU_RUNNING))
+        return 0;
+    __atomic_exchange_n(&dsu_thread.state, DSU_BLOCKED, __ATOMIC_SEQ_CST);
+    return DSU_LIKELY(!dsu_pending) ? 1 : mark_slowly();
+}
+
+/* After the call. Returns whether to make it again. */
+static __attribute__((noinline, cold)) int unmark_slowly(int *marked, int failed)
+{
+    int error = errno;
+    int again = __atomic_exchange_n(&dsu_thread.kicked, 0, __ATOMIC_SEQ_CST) && failed && error == EINTR;
+    if (*marked) {
+        if (dsu_pending)
+            dsu_rt_serve();
+        *marked = again ? mark() : 0;
+    }
+    errno = error;
+    return again;
+}
+
+static inline int unmark(int *marked, int failed)
+{
+    if (DSU_LIKELY(*marked))
+        __atomic_exchange_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_SEQ_CST);
+    if (DSU_LIKELY(!(dsu_pending | *(volatile uint32_t *)&dsu_thread.kicked)))
+        return *marked = 0;
+    return unmark_slowly(marked, failed);
+}
+
+/* The thread was cancelled in the call: it is about to run the program's cleanup handlers. */
+static inline void cancelled(int *marked)
+{
+    if (DSU_UNLIKELY(*marked))
+        __atomic_exchange_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_SEQ_CST);
+}
+
+#define MARK() int marked __attribute__((cleanup(cancelled))) = mark()
+
+/* A wrapper of a call that fails with -1 and knows no time-out, or an absolute one. */
+#define WRAP(type, name, params, args)                                                                                 \
+    DSU_HIDDEN type dsu_call_##name params                                                                             \
+    {                                                                                                                  \
+        if (outside())                                                                                                 \
+            return name args;                                                                                          \
+        type result;                                                                                                   \
+        MARK();                                                                                                        \
+        do                                                                                                             \
+            result = name args;                                                                                        \
+        while (unmark(&marked, result == (type)-1));                                                                   \
+        return result;                                                                                                 \
+    }
+
+WRAP(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
+WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
+WRAP(int, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
+WRAP(int, flock, (int fd, int operation), (fd, operation))
+WRAP(int, pause, (void), ())
+WRAP(ssize_t, pread, (int fd, void *data, size_t size, off_t offset), (fd, data, size, offset))
+WRAP(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t offset), (fd, data, size, offset))
+WRAP(ssize_t, read, (int fd, void *data, size_t size), (fd, data, size))
+WRAP(ssize_t, readv, (int fd, const struct iovec *parts, int count), (fd, parts, count))
+WRAP(ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags))
+WRAP(ssize_t, recvfrom,
+     (int fd, void *data, size_t size, int flags, struct sockaddr *address, socklen_t *length),
+     (fd, data, size, flags, address, length))
+WRAP(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+/* Linux and glibc leave the remaining time in *timeout, and the sets as they were, when a signal interrupts. */
+WRAP(int, select, (int count, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeout),
+     (count, in, out, other, timeout))
+WRAP(int, sem_timedwait, (sem_t *semaphore, const struct timespec *until), (semaphore, until))
+WRAP(int, sem_wait, (sem_t *semaphore), (semaphore))
+WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags))
+WRAP(ssize_t, sendfile, (int to, int from, off_t *offset, size_t size), (to, from, offset, size))
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+WRAP(ssize_t, sendto,
+     (int fd, const void *data, size_t size, int flags, const struct sockaddr *address, socklen_t length),
+     (fd, data, size, flags, address, length))
+WRAP(int, sigsuspend, (const sigset_t *mask), (mask))
+WRAP(pid_t, wait, (int *status), (status))
+WRAP(pid_t, wait3, (int *status, int options, struct rusage *usage), (status, options, usage))
+WRAP(pid_t, wait4, (pid_t pid, int *status, int options, struct rusage *usage), (pid, status, options, usage))
+WRAP(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options))
+WRAP(pid_t, waitpid, (pid_t pid, int *status, int options), (pid, status, options))
+WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
+WRAP(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count))
+
+/* Waiting for a condition does not return EINTR, but may wake for no reason. So a thread that wakes while a request is
+ * pending lets go of the mutex while it waits for the request: others may need it to come to their update points. */
+#define WRAP_CONDITION(name, params, args)                                                                             \
+    DSU_HIDDEN int dsu_call_##name params                                                                              \
+    {                                                                                                                  \
+        if (outside())                                                                                                 \
+            return name args;                                                                                          \
+        MARK();                                                                                                        \
+        int result = name args;                                                                                        \
+        if (DSU_LIKELY(marked))                                                                                        \
+            __atomic_exchange_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_SEQ_CST);                                     \
+        if (DSU_UNLIKELY(dsu_pending) && marked && pthread_mutex_unlock(mutex) == 0) {                                 \
+            dsu_rt_serve();                                                                                            \
+            int locked = pthread_mutex_lock(mutex);                                                                    \
+            if (locked != 0)                                                                                           \
+                result = locked;                                                                                       \
+        }                                                                                                              \
+        __atomic_store_n(&dsu_thread.kicked, 0, __ATOMIC_RELAXED);                                                     \
+        marked = 0;                                                                                                    \
+        return result;                                                                                                 \
+    }
+
+WRAP_CONDITION(pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
+WRAP_CONDITION(pthread_cond_timedwait,
+               (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until),
+               (condition, mutex, until))
+
+/* Calls with a relative time-out. The start is taken from the coarse clock, which costs next to nothing and lags by up
+ * to a tick; so a call that was made again may end a tick late, never early. */
+static inline int64_t coarse_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static __attribute__((noinline, cold)) int64_t remaining(int64_t start, int64_t timeout)
+{
+    struct timespec now, tick;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+    int64_t spent = now.tv_sec * NS_PER_S + now.tv_nsec - start - tick.tv_nsec;
+    int64_t left = spent > 0 ? timeout - spent : timeout;
+    return left > 0 ? left : 0;
+}
+
+#define WRAP_MILLISECONDS(name, params, args)                                                                          \
+    DSU_HIDDEN int dsu_call_##name params                                                                              \
+    {                                                                                                                  \
+        if (outside())                                                                                                 \
+            return name args;                                                                                          \
+        int64_t total = timeout * NS_PER_MS;                                                                           \
+        int64_t start = timeout > 0 ? coarse_now() : 0;                                                                \
+        int result;                                                                                                    \
+        MARK();                                                                                                        \
+        for (;;) {                                                                                                     \
+            result = name args;                                                                                        \
+            if (DSU_LIKELY(!unmark(&marked, result == -1)))                                                            \
+                return result;                                                                                         \
+            if (timeout > 0)                                                                                           \
+                timeout = (int)((remaining(start, total) + NS_PER_MS - 1) / NS_PER_MS);                                \
+        }                                                                                                              \
+    }
+
+WRAP_MILLISECONDS(poll, (struct pollfd *fds, nfds_t count, int timeout), (fds, count, timeout))
+WRAP_MILLISECONDS(epoll_wait, (int fd, struct epoll_event *events, int count, int timeout), (fd, events, count, timeout))
+WRAP_MILLISECONDS(epoll_pwait, (int fd, struct epoll_event *events, int count, int timeout, const sigset_t *mask),
+                  (fd, events, count, timeout, mask))
+
+#define WRAP_TIMESPEC(name, params, args)                                                                              \
+    DSU_HIDDEN int dsu_call_##name params                                                                              \
+    {                                                                                                                  \
+        if (outside())                                                                                                 \
+            return name args;                                                                                          \
+        /* A time-out too large to count in nanoseconds, or an invalid one, is passed on as it is. */                  \
+        int counted = timeout != NULL && timeout->tv_sec >= 0 && timeout->tv_sec < (INT64_C(1) << 32) &&               \
+                      timeout->tv_nsec >= 0 && timeout->tv_nsec < NS_PER_S;                                            \
+        int64_t total = counted ? timeout->tv_sec * NS_PER_S + timeout->tv_nsec : 0;                                   \
+        int64_t start = counted ? coarse_now() : 0;                                                                    \
+        struct timespec left;                                                                                          \
+        int result;                                                                                                    \
+        MARK();                                                                                                        \
+        for (;;) {                                                                                                     \
+            result = name args;                                                                                        \
+            if (DSU_LIKELY(!unmark(&marked, result == -1)))                                                            \
+                return result;                                                                                         \
+            if (counted) {                                                                                             \
+                int64_t nanoseconds = remaining(start, total);                                                         \
+                left.tv_sec = nanoseconds / NS_PER_S;                                                                  \
+                left.tv_nsec = nanoseconds % NS_PER_S;                                                                 \
+                timeout = &left;                                                                                       \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+WRAP_TIMESPEC(ppoll, (struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
+              (fds, count, timeout, mask))
+WRAP_TIMESPEC(pselect,
+              (int count, fd_set *in, fd_set *out, fd_set *other, const struct timespec *timeout, const sigset_t *mask),
+              (count, in, out, other, timeout, mask))
+
+/* Sleeps: the kernel says how much of an interrupted one is left. `clock_nanosleep` returns its error. */
+DSU_HIDDEN int dsu_call_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *rest)
+{
+    if (outside())
+        return clock_nanosleep(clock, flags, time, rest);
+    struct timespec left = {0, 0}, request;
+    int result;
+    MARK();
+    for (;;) {
+        int saved = errno;
+        result = clock_nanosleep(clock, flags, time, &left);
+        errno = result;
+        int again = unmark(&marked, result != 0);
+        errno = saved;
+        if (DSU_LIKELY(!again))
+            break;
+        if (!(flags & TIMER_ABSTIME)) {
+            request = left;
+            time = &request;
+        }
+    }
+    if (result == EINTR && rest != NULL && !(flags & TIMER_ABSTIME))
+        *rest = left;
+    return result;
+}
+
+DSU_HIDDEN int dsu_call_nanosleep(const struct timespec *time, struct timespec *rest)
+{
+    if (outside())
+        return nanosleep(time, rest);
+    struct timespec left = {0, 0}, request;
+    int result;
+    MARK();
+    for (;;) {
+        result = nanosleep(time, &left);
+        if (DSU_LIKELY(!unmark(&marked, result == -1)))
+            break;
+        request = left;
+        time = &request;
+    }
+    if (result == -1 && errno == EINTR && rest != NULL)
+        *rest = left;
+    return result;
+}
+
+DSU_HIDDEN unsigned dsu_call_sleep(unsigned seconds)
+{
+    if (outside())
+        return sleep(seconds);
+    int error = errno;
+    struct timespec time = {seconds, 0};
+    if (dsu_call_nanosleep(&time, &time) == -1)
+        return (unsigned)time.tv_sec;
+    errno = error;
+    return 0;
+}
+
+DSU_HIDDEN int dsu_call_usleep(useconds_t microseconds)
+{
+    if (outside())
+        return usleep(microseconds);
+    struct timespec time = {microseconds / 1000000, microseconds % 1000000 * 1000};
+    return dsu_call_nanosleep(&time, NULL);
+}

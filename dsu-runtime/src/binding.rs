@@ -1,0 +1,226 @@
+//! What the symbols of a patch mean in this process, with the fingerprint of each checked.
+
+use crate::image::Image;
+use crate::layer::{self, Layer};
+use crate::manifest::{Manifest, target, text};
+use crate::refusal::{Refusal, Result};
+use crate::registry::{self, Function, Place, Variable};
+use core::ffi::{CStr, c_void};
+use core::mem::offset_of;
+use dsu_abi::{
+    key_of,
+    patch::{ImportRecord, RequiredType, import_kind},
+    status::Status,
+};
+use std::ffi::CString;
+
+/// What a symbol is bound to.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound(pub Place);
+
+/// A library that the patch needs. Let go of when dropped.
+pub struct Library(*mut c_void);
+
+impl Library {
+    /// The library `name`: the one in the process, else a new one.
+    fn open(name: &str) -> Result<Self> {
+        let missing = |reason: &str| {
+            let text = ["the patch needs the library ", name, ", which is not in the process: ", reason];
+            Refusal::new(Status::MissingSymbol, &text)
+        };
+        let c_name = CString::new(name).map_err(|_| missing("strange name"))?;
+        // SAFETY: ordinary use of the dynamic loader, in ordinary program context.
+        unsafe {
+            let mut handle = libc::dlopen(c_name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
+            if handle.is_null() {
+                handle = libc::dlopen(c_name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL);
+            }
+            if handle.is_null() {
+                let error = libc::dlerror();
+                let reason = if error.is_null() { c"unknown" } else { CStr::from_ptr(error) };
+                return Err(missing(&reason.to_string_lossy()));
+            }
+            Ok(Self(handle))
+        }
+    }
+
+    /// Keeps the library for ever.
+    pub fn leak(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Library {
+    fn drop(&mut self) {
+        // SAFETY: opened once, closed once; nothing refers to it, as the image that did is dropped, too.
+        unsafe { libc::dlclose(self.0) };
+    }
+}
+
+/// Binds undefined symbols.
+pub struct Binder {
+    manifest: Manifest,
+    libraries: Vec<Library>,
+    name: Vec<u8>,
+}
+
+unsafe extern "C" {
+    /// What a patch calls for `__tls_get_addr`.
+    fn dsu_rt_tls_get_addr(index: *const c_void) -> *mut c_void;
+}
+
+impl Binder {
+    /// For the patch of `manifest`, with the libraries it needs.
+    pub fn new(manifest: Manifest, needed: &[&str]) -> Result<Self> {
+        let libraries = needed.iter().map(|name| Library::open(name)).collect::<Result<_>>()?;
+        Ok(Self { manifest, libraries, name: Vec::new() })
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Gives the libraries back.
+    pub fn into_libraries(self) -> Vec<Library> {
+        self.libraries
+    }
+
+    /// Binds the undefined symbol `name`.
+    pub fn bind(&mut self, image: &Image, name: &str, weak: bool) -> Result<Bound> {
+        if name == "__tls_get_addr" {
+            return Ok(Bound(Place::Address(dsu_rt_tls_get_addr as *const () as u64)));
+        }
+        let key = key_of(name.as_bytes());
+        if let Some((address, record)) = self.manifest.import(image, key)? {
+            let bound = import(image, address, &record)?;
+            match bound {
+                Some(place) => return Ok(Bound(place)),
+                None if record.kind != import_kind::FOREIGN => return Err(absent(image, address, &record)?),
+                None => {}
+            }
+        }
+        if let Some(address) = self.library_symbol(name).or_else(|| registry::foreign(key)) {
+            return Ok(Bound(Place::Address(address)));
+        }
+        if weak {
+            return Ok(Bound(Place::Address(0)));
+        }
+        let text = ["the patch needs the symbol ", name, ", which is neither in the program nor in its libraries"];
+        Err(Refusal::new(Status::MissingSymbol, &text))
+    }
+
+    fn library_symbol(&mut self, name: &str) -> Option<u64> {
+        self.name.clear();
+        self.name.extend_from_slice(name.as_bytes());
+        self.name.push(0);
+        let symbol = self.name.as_ptr().cast();
+        let handles = self.libraries.iter().map(|library| library.0);
+        // SAFETY: the name is NUL terminated; the handles are open.
+        let mut found = core::iter::once(libc::RTLD_DEFAULT).chain(handles).map(|handle| unsafe { libc::dlsym(handle, symbol) });
+        found.find(|address| !address.is_null()).map(|address| address as u64)
+    }
+}
+
+/// Why nothing was found for an import.
+fn absent(image: &Image, address: u64, record: &ImportRecord) -> Result<Refusal> {
+    let name = text(image, address, offset_of!(ImportRecord, name), record.name)?;
+    let parts = match record.kind {
+        import_kind::SLOT | import_kind::STUB => {
+            match (layer::function(record.key, record.fingerprint), layer::has_function(record.key)) {
+                (Some(_), _) => ["function ", name, " cannot be reached from outside its unit in the running program"],
+                (None, true) => ["function ", name, " has another prototype in the running program than the patch expects"],
+                (None, false) => ["function ", name, " is not in the running program"],
+            }
+        }
+        _ => ["variable ", name, " is not in the running program"],
+    };
+    Ok(Refusal::incompatible(&parts))
+}
+
+/// Looks an import up; `None`: there is no such entry, and no fallback.
+fn import(image: &Image, address: u64, record: &ImportRecord) -> Result<Option<Place>> {
+    let found = match record.kind {
+        import_kind::SLOT | import_kind::STUB => {
+            let function = layer::function(record.key, record.fingerprint).unwrap_or_default();
+            let found = if record.kind == import_kind::SLOT { function.slot } else { function.stub };
+            Some(found).filter(|&found| found != 0).map(Place::Address)
+        }
+        import_kind::VARIABLE | import_kind::TLS => variable(image, address, record)?.map(|variable| variable.place),
+        import_kind::FOREIGN => registry::foreign(record.key).map(Place::Address),
+        _ => return Err(Refusal::damaged("an import is of an unknown kind")),
+    };
+    if found.is_some() || record.kind == import_kind::TLS {
+        return Ok(found);
+    }
+    let fallback = target(image, address, offset_of!(ImportRecord, fallback), record.fallback, 1, 0)?;
+    Ok(fallback.map(Place::Address))
+}
+
+fn variable(image: &Image, address: u64, record: &ImportRecord) -> Result<Option<Variable>> {
+    let Some(variable) = layer::variable(record.key) else { return Ok(None) };
+    let thread_local = matches!(variable.place, Place::ThreadLocal { .. });
+    if variable.fingerprint == record.fingerprint && thread_local == (record.kind == import_kind::TLS) {
+        return Ok(Some(variable));
+    }
+    let name = text(image, address, offset_of!(ImportRecord, name), record.name)?;
+    let what = if thread_local == (record.kind == import_kind::TLS) { " has another type" } else { " has another storage class" };
+    Err(Refusal::incompatible(&["variable ", name, what, " in the running program than the patch expects"]))
+}
+
+/// Checks every import, used by a relocation or not, and adds to `layer` the new names of what moved.
+///
+/// To be called after the patch's own functions and variables were added: their names come first.
+pub fn check_imports(image: &Image, manifest: &Manifest, layer: &mut Layer) -> Result<()> {
+    let mut hidden = Vec::new();
+    for index in 0..manifest.imports.len() {
+        let (address, record) = manifest.imports.get(image, index)?;
+        if import(image, address, &record)?.is_none() && record.kind != import_kind::FOREIGN {
+            return Err(absent(image, address, &record)?);
+        }
+        if record.new_key == record.key {
+            continue;
+        }
+        match record.kind {
+            import_kind::SLOT | import_kind::STUB => {
+                if let Some(function) = layer::function(record.key, record.fingerprint) {
+                    layer.add_function(record.new_key, record.fingerprint, function);
+                    layer.hide_function(record.key, record.fingerprint);
+                }
+            }
+            import_kind::VARIABLE | import_kind::TLS => {
+                if let Some(variable) = variable(image, address, &record)? {
+                    layer.add_variable(record.new_key, variable);
+                    hidden.push(record.key);
+                }
+            }
+            _ => {}
+        }
+    }
+    hidden.into_iter().for_each(|key| layer.hide_variable(key));
+    Ok(())
+}
+
+/// Checks the layouts that the patch relies on; types that the process does not know yet are added.
+pub fn check_types(image: &Image, manifest: &Manifest, layer: &mut Layer) -> Result<()> {
+    for index in 0..manifest.types.len() {
+        let (address, record) = manifest.types.get(image, index)?;
+        match layer::type_layout(record.key) {
+            Some(layout) if layout != record.layout => {
+                let name = text(image, address, offset_of!(RequiredType, name), record.name)?;
+                return Err(Refusal::incompatible(&[name, " has another layout in the running program than the patch expects"]));
+            }
+            Some(_) => {}
+            None => layer.add_type(record.key, record.layout),
+        }
+    }
+    Ok(())
+}
+
+/// Slot and stub of a function of the process, with what it lacks taken from the patch.
+pub fn merge(old: Function, slot: u64, stub: u64) -> Function {
+    Function {
+        slot: if old.slot != 0 { old.slot } else { slot },
+        stub: if old.stub != 0 { old.stub } else { stub },
+    }
+}

@@ -1,0 +1,92 @@
+//! What a patch adds to the registry, and lookups through all layers.
+//!
+//! Every patch in force has one layer, newest first over the executable's tables. Undoing a patch
+//! removes its layer, and with it every trace of it in the registry.
+
+use crate::journal;
+use crate::registry::{self, Function, Variable};
+
+/// What one patch adds. Sorted by key.
+#[derive(Debug, Default)]
+pub struct Layer {
+    functions: Vec<(u64, u64, Function)>,
+    /// Keys under which nothing is found any more, in this layer or below it: what has moved away.
+    gone_functions: Vec<(u64, u64)>,
+    variables: Vec<(u64, Option<Variable>)>,
+    types: Vec<(u64, u64)>,
+}
+
+impl Layer {
+    /// Adds a function under a name. The first one under a name and prototype stays.
+    pub fn add_function(&mut self, key: u64, fingerprint: u64, function: Function) {
+        self.functions.push((key, fingerprint, function));
+    }
+
+    /// Hides a function: it moved, or was renamed.
+    pub fn hide_function(&mut self, key: u64, fingerprint: u64) {
+        self.gone_functions.push((key, fingerprint));
+    }
+
+    /// Adds a variable. The first one under a name stays.
+    pub fn add_variable(&mut self, key: u64, variable: Variable) {
+        self.variables.push((key, Some(variable)));
+    }
+
+    /// Hides a variable, unless the layer has one of that name: so after all have been added.
+    pub fn hide_variable(&mut self, key: u64) {
+        self.variables.push((key, None));
+    }
+
+    /// Adds a type.
+    pub fn add_type(&mut self, key: u64, layout: u64) {
+        self.types.push((key, layout));
+    }
+
+    /// Sorts the tables: to be called once, when all is added.
+    pub fn finish(&mut self) {
+        self.functions.sort_by_key(|entry| (entry.0, entry.1));
+        self.functions.dedup_by_key(|entry| (entry.0, entry.1));
+        self.gone_functions.sort_unstable();
+        self.variables.sort_by_key(|entry| entry.0);
+        self.variables.dedup_by_key(|entry| entry.0);
+        self.types.sort_unstable();
+    }
+
+    /// `Some(None)`: hidden.
+    fn function(&self, key: u64, fingerprint: u64) -> Option<Option<Function>> {
+        if let Ok(index) = self.functions.binary_search_by_key(&(key, fingerprint), |entry| (entry.0, entry.1)) {
+            return self.functions.get(index).map(|entry| Some(entry.2));
+        }
+        self.gone_functions.binary_search(&(key, fingerprint)).ok().map(|_| None)
+    }
+}
+
+/// The function of this name and prototype.
+pub fn function(key: u64, fingerprint: u64) -> Option<Function> {
+    let found = journal::layers().find_map(|layer| layer.function(key, fingerprint));
+    found.unwrap_or_else(|| registry::function(key, fingerprint))
+}
+
+/// Whether there is a function of this name, with whatever prototype.
+pub fn has_function(key: u64) -> bool {
+    let in_layer = |layer: &Layer| layer.functions.binary_search_by_key(&key, |entry| entry.0).is_ok();
+    journal::layers().any(in_layer) || registry::has_function(key)
+}
+
+/// The variable of this name.
+pub fn variable(key: u64) -> Option<Variable> {
+    let in_layer = |layer: &Layer| {
+        let index = layer.variables.binary_search_by_key(&key, |entry| entry.0).ok()?;
+        layer.variables.get(index).map(|entry| entry.1)
+    };
+    journal::layers().find_map(in_layer).unwrap_or_else(|| registry::variable(key))
+}
+
+/// The layout of a type.
+pub fn type_layout(key: u64) -> Option<u64> {
+    let in_layer = |layer: &Layer| {
+        let index = layer.types.binary_search_by_key(&key, |entry| entry.0).ok()?;
+        layer.types.get(index).map(|entry| entry.1)
+    };
+    registry::type_layout(key).or_else(|| journal::layers().find_map(in_layer))
+}

@@ -1,0 +1,178 @@
+//! Exceptions, backtraces and cancellation through patched code; and whether a signal handler runs.
+
+use crate::elf::{Elf, segment_flags};
+use crate::image::Image;
+use core::ffi::{c_int, c_void};
+
+unsafe extern "C" {
+    fn __register_frame(frames: *const c_void);
+    fn _Unwind_Find_FDE(pc: *const c_void, bases: *mut [*const c_void; 3]) -> *const c_void;
+    fn _Unwind_Backtrace(trace: extern "C" fn(*mut c_void, *mut c_void) -> c_int, argument: *mut c_void) -> c_int;
+    fn _Unwind_GetIPInfo(context: *mut c_void, before: *mut c_int) -> usize;
+}
+
+/// Whether there is a signal frame on the calling thread's stack.
+///
+/// Its program counter is that of the interrupted instruction, not one after a call: that is how it is known.
+pub fn in_signal_handler() -> bool {
+    extern "C" fn look(context: *mut c_void, found: *mut c_void) -> c_int {
+        const NO_REASON: c_int = 0;
+        const END_OF_STACK: c_int = 5;
+        let mut before = 0;
+        // SAFETY: called by the unwinder with its context and the argument given below.
+        unsafe {
+            _Unwind_GetIPInfo(context, &raw mut before);
+            if before != 0 {
+                *found.cast::<bool>() = true;
+                return END_OF_STACK;
+            }
+        }
+        NO_REASON
+    }
+    let mut found = false;
+    // SAFETY: `look` gets a pointer to `found`, which outlives the call.
+    unsafe { _Unwind_Backtrace(look, (&raw mut found).cast()) };
+    found
+}
+
+/// The unwind information of an image, checked and not yet registered.
+#[derive(Clone, Copy, Debug)]
+pub struct Frames {
+    start: u64,
+    code: u64,
+}
+
+/// Reads numbers in DWARF's encoding from the image.
+struct Reader<'a> {
+    image: &'a Image,
+    at: u64,
+    end: u64,
+}
+
+impl Reader<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let [byte] = self.image.read::<1>(self.at).ok().filter(|_| self.at < self.end)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        let value = self.image.read::<4>(self.at).ok().filter(|_| self.end.saturating_sub(self.at) >= 4)?;
+        self.at += 4;
+        Some(u32::from_le_bytes(value))
+    }
+
+    fn leb(&mut self) -> Option<u64> {
+        let mut value = 0_u64;
+        for shift in (0..63).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+/// `DW_EH_PE_pcrel | DW_EH_PE_sdata4`: how compilers encode addresses in position-independent code.
+const PCREL_SDATA4: u8 = 0x1b;
+
+/// Finds and checks the unwind information of an image.
+///
+/// libgcc ends the process over what it does not understand, so only the plain form that compilers emit is accepted:
+/// anything else is left unregistered. The list must end with a zero length; where it is the last thing on its page,
+/// the zero bytes behind it serve.
+pub fn find(image: &Image, elf: &Elf) -> Option<Frames> {
+    let header = elf.frame_header?;
+    let [version, encoding, ..] = image.read::<4>(header.address).ok()?;
+    if version != 1 || encoding != PCREL_SDATA4 {
+        return None;
+    }
+    let offset = i32::from_le_bytes(image.read(header.address + 4).ok()?);
+    let start = (header.address + 4).wrapping_add(i64::from(offset) as u64);
+    let end = image.segment_of(start, 4)?.end();
+    let (mut at, mut code) = (start, 0);
+    // Where the last common entry is, and its kind: the frames after it mostly refer to it.
+    let mut common = Vec::new();
+    loop {
+        if at == end {
+            // The bytes after a segment, up to the end of its page, are mapped and zero.
+            return (end % crate::sys::PAGE != 0 && code != 0).then(|| Frames { start: image.at(start), code: image.at(code) });
+        }
+        let mut reader = Reader { image, at, end };
+        let length = u64::from(reader.u32()?);
+        if length == 0 {
+            return (code != 0).then(|| Frames { start: image.at(start), code: image.at(code) });
+        }
+        let body = reader.at;
+        if length < 8 || length >= 0xffff_fff0 || length > end - body || length % 4 != 0 {
+            return None;
+        }
+        reader.end = body + length;
+        let id = u64::from(reader.u32()?);
+        if id == 0 {
+            check_common(&mut reader)?;
+            common.push(at);
+        } else {
+            let owner = body.checked_sub(id)?;
+            common.binary_search(&owner).ok()?;
+            let from = reader.at.wrapping_add(i64::from(reader.u32()?.cast_signed()) as u64);
+            let size = u64::from(reader.u32()?);
+            if !image.contains(from, size, segment_flags::X) {
+                return None;
+            }
+            let skip = reader.leb()?;
+            if skip > reader.end - reader.at {
+                return None;
+            }
+            code = from;
+        }
+        at = body + length;
+    }
+}
+
+/// A common information entry with augmentation `z`, addresses encoded the plain way.
+fn check_common(reader: &mut Reader<'_>) -> Option<()> {
+    if !matches!(reader.byte()?, 1 | 3) || reader.byte()? != b'z' {
+        return None;
+    }
+    let (mut letters, mut count) = ([0_u8; 8], 0);
+    loop {
+        match reader.byte()? {
+            0 => break,
+            letter => *letters.get_mut(count)? = letter,
+        }
+        count += 1;
+    }
+    (reader.leb()?, reader.leb()?, reader.leb()?);
+    let size = reader.leb()?;
+    let end = reader.at.checked_add(size).filter(|&end| end <= reader.end)?;
+    let mut plain = false;
+    for letter in letters.into_iter().take(count) {
+        match letter {
+            b'R' => plain = reader.byte()? == PCREL_SDATA4,
+            b'L' => drop(matches!(reader.byte()?, PCREL_SDATA4 | 0xff).then_some(())?),
+            // The personality routine: indirect or not, relative, four bytes.
+            b'P' => {
+                matches!(reader.byte()?, PCREL_SDATA4 | 0x9b).then_some(())?;
+                reader.u32()?;
+            }
+            b'S' | b'B' => {}
+            _ => return None,
+        }
+    }
+    (plain && reader.at <= end).then_some(())
+}
+
+/// Makes the frames known to libgcc's unwinder, for ever.
+///
+/// libgcc sorts them at the first look-up, with `malloc`: that is done here, as the next look-up may come from a signal handler.
+pub fn register(frames: &Frames) {
+    let mut bases = [core::ptr::null(); 3];
+    // SAFETY: the information was checked, is terminated, and stays mapped.
+    unsafe {
+        __register_frame(frames.start as *const c_void);
+        _Unwind_Find_FDE(frames.code as *const c_void, &raw mut bases);
+    }
+}

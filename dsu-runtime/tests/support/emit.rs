@@ -1,0 +1,303 @@
+//! Writes the assembler files that `dsu-cc` and `dsu-diff` would emit: a program's control block and registry, and a
+//! patch's manifest.
+
+use dsu_abi::{PROTOCOL, key_of};
+use std::fmt::Write;
+
+/// A function of a program or of a patch; symbols may be empty.
+pub struct Function {
+    pub name: &'static str,
+    pub fingerprint: u64,
+    /// Patches: the code.
+    pub code: &'static str,
+    pub slot: &'static str,
+    pub stub: &'static str,
+}
+
+/// A variable of a program or of a patch.
+pub struct Variable {
+    pub name: &'static str,
+    pub fingerprint: u64,
+    pub size: u64,
+    pub symbol: &'static str,
+    pub thread_local: bool,
+}
+
+/// An undefined symbol of a patch.
+pub struct Import {
+    pub symbol: &'static str,
+    pub name: &'static str,
+    pub fingerprint: u64,
+    /// Name after the commit, or empty.
+    pub new_name: &'static str,
+    pub fallback: &'static str,
+    pub kind: u32,
+}
+
+/// New contents of a variable.
+pub struct Copy {
+    pub name: &'static str,
+    pub fingerprint: u64,
+    pub size: u64,
+    pub source: &'static str,
+}
+
+#[derive(Default)]
+pub struct Program {
+    pub build: u8,
+    pub functions: Vec<Function>,
+    pub variables: Vec<Variable>,
+    pub foreign: Vec<&'static str>,
+    pub types: Vec<(&'static str, u64)>,
+    pub update_points: Vec<(&'static str, &'static str, &'static str, u32)>,
+    pub units: Vec<&'static str>,
+}
+
+#[derive(Default)]
+pub struct Patch {
+    pub name: &'static str,
+    pub id: u8,
+    pub from: u8,
+    pub to: u8,
+    pub imports: Vec<Import>,
+    pub functions: Vec<Function>,
+    pub variables: Vec<Variable>,
+    pub copies: Vec<Copy>,
+    pub types: Vec<(&'static str, u64)>,
+}
+
+/// Text of the records, and of the strings they refer to.
+struct Emitter {
+    text: String,
+    strings: String,
+    count: usize,
+}
+
+fn key(name: &str) -> u64 {
+    key_of(name.as_bytes())
+}
+
+impl Emitter {
+    fn new() -> Self {
+        Self { text: String::new(), strings: String::new(), count: 0 }
+    }
+
+    fn line(&mut self, line: &str) {
+        writeln!(self.text, "\t{line}").unwrap();
+    }
+
+    fn quad(&mut self, value: u64) {
+        self.line(&format!(".quad {value:#x}"));
+    }
+
+    fn long(&mut self, value: u32) {
+        self.line(&format!(".long {value}"));
+    }
+
+    fn reference(&mut self, symbol: &str) {
+        self.line(&if symbol.is_empty() { ".long 0".to_string() } else { format!(".long {symbol} - .") });
+    }
+
+    fn string(&mut self, text: &str) {
+        let label = format!(".Lstring{}", self.count);
+        self.count += 1;
+        writeln!(self.strings, "{label}: .asciz \"{text}\"").unwrap();
+        self.reference(&label);
+    }
+
+    fn id(&mut self, byte: u8) {
+        self.line(&format!(".fill 16, 1, {byte:#x}"));
+    }
+
+    fn table(&mut self, label: &str, count: usize) {
+        self.line(&format!(".quad {label} - ."));
+        self.quad(count as u64);
+    }
+
+    fn label(&mut self, label: &str) {
+        writeln!(self.text, "{label}:").unwrap();
+    }
+}
+
+impl Program {
+    pub fn assembler(&self) -> String {
+        let mut functions: Vec<_> = self.functions.iter().collect();
+        functions.sort_by_key(|function| (key(function.name), function.fingerprint));
+        let mut variables: Vec<_> = self.variables.iter().collect();
+        variables.sort_by_key(|variable| key(variable.name));
+        let mut foreign = self.foreign.clone();
+        foreign.sort_by_key(|name| key(name));
+        let mut types = self.types.clone();
+        types.sort_by_key(|(name, _)| key(name));
+
+        let mut e = Emitter::new();
+        e.line(".section .dsu.control, \"aw\"");
+        e.line(".balign 64");
+        for symbol in ["dsu_control", "dsu_pending"] {
+            e.line(&format!(".globl {symbol}"));
+            e.line(&format!(".hidden {symbol}"));
+        }
+        e.label("dsu_control");
+        e.line(".ascii \"DSUCTRL\\0\"");
+        e.long(PROTOCOL);
+        e.long(2048);
+        e.label("dsu_pending");
+        e.long(0);
+        e.long(1);
+        e.id(self.build);
+        e.id(self.build);
+        e.line(".quad dsu_thread@tpoff");
+        e.table(".Lfunctions", functions.len());
+        e.table(".Lvariables", variables.len());
+        e.table(".Lforeign", foreign.len());
+        e.table(".Ltypes", types.len());
+        e.table(".Lupdate_points", self.update_points.len());
+        e.table(".Lunits", self.units.len());
+        e.line(".zero 2048 - (. - dsu_control)");
+
+        e.line(".section .dsu.registry, \"a\"");
+        e.line(".balign 8");
+        e.label(".Lfunctions");
+        for function in functions {
+            e.quad(key(function.name));
+            e.quad(function.fingerprint);
+            e.string(function.name);
+            e.reference(function.slot);
+            e.reference(function.stub);
+            e.long(0);
+        }
+        e.label(".Lvariables");
+        for variable in variables {
+            e.quad(key(variable.name));
+            e.quad(variable.fingerprint);
+            e.quad(variable.size);
+            e.line(&if variable.thread_local { format!(".quad {}@dtpoff", variable.symbol) } else { ".quad 0".into() });
+            e.string(variable.name);
+            e.reference(if variable.thread_local { "" } else { variable.symbol });
+            e.long(u32::from(variable.thread_local));
+            e.long(0);
+        }
+        e.label(".Lforeign");
+        for name in foreign {
+            e.quad(key(name));
+            e.string(name);
+            e.reference(name);
+        }
+        e.label(".Ltypes");
+        for (name, layout) in types {
+            e.quad(key(name));
+            e.quad(layout);
+            e.quad(8);
+            e.string(name);
+            e.long(0);
+        }
+        e.label(".Lupdate_points");
+        for (name, function, file, line) in &self.update_points {
+            e.string(name);
+            e.string(function);
+            e.string(file);
+            e.long(*line);
+            e.quad(0);
+        }
+        e.label(".Lunits");
+        for (index, name) in self.units.iter().enumerate() {
+            e.id(index as u8 + 1);
+            e.string(name);
+            e.long(0);
+        }
+        let mut text = e.text + &e.strings;
+        text += "\t.text\n";
+        for function in self.functions.iter().filter(|function| !function.stub.is_empty()) {
+            let (stub, slot) = (function.stub, function.slot);
+            write!(text, "\t.globl {stub}\n\t.hidden {stub}\n\t.type {stub}, @function\n{stub}:\n").unwrap();
+            write!(text, "\t.cfi_startproc\n\tendbr64\n\tjmp *{slot}(%rip)\n\t.cfi_endproc\n\t.size {stub}, . - {stub}\n").unwrap();
+        }
+        text + "\t.section .note.GNU-stack, \"\", @progbits\n"
+    }
+}
+
+impl Patch {
+    pub fn assembler(&self) -> String {
+        let mut imports: Vec<_> = self.imports.iter().collect();
+        imports.sort_by_key(|import| key(import.symbol));
+
+        let mut e = Emitter::new();
+        e.line(".section .dsu.patch, \"aR\"");
+        e.line(".balign 8");
+        e.line(".globl dsu_patch");
+        e.line(".type dsu_patch, @object");
+        e.label("dsu_patch");
+        e.line(".ascii \"DSUPATCH\"");
+        e.long(PROTOCOL);
+        e.long(192);
+        e.id(self.id);
+        e.id(self.from);
+        e.id(self.to);
+        e.table(".Limports", imports.len());
+        e.table(".Lfunctions", self.functions.len());
+        e.table(".Lvariables", self.variables.len());
+        e.table(".Lcopies", self.copies.len());
+        e.table(".Ltypes", self.types.len());
+        e.table(".Ltypes", 0);
+        e.string(self.name);
+        e.line(".zero 28");
+        e.line(".size dsu_patch, . - dsu_patch");
+
+        e.label(".Limports");
+        for import in imports {
+            let new = if import.new_name.is_empty() { import.name } else { import.new_name };
+            e.quad(key(import.symbol));
+            e.quad(key(import.name));
+            e.quad(import.fingerprint);
+            e.quad(key(new));
+            e.string(import.name);
+            if import.new_name.is_empty() {
+                e.reference("");
+            } else {
+                e.string(import.new_name);
+            }
+            e.reference(import.fallback);
+            e.long(import.kind);
+        }
+        e.label(".Lfunctions");
+        for function in &self.functions {
+            e.quad(key(function.name));
+            e.quad(function.fingerprint);
+            e.quad(key(function.name));
+            e.string(function.name);
+            e.reference(function.code);
+            e.reference(function.slot);
+            e.reference(function.stub);
+            e.quad(0);
+        }
+        e.label(".Lvariables");
+        for variable in &self.variables {
+            e.quad(key(variable.name));
+            e.quad(variable.fingerprint);
+            e.quad(variable.size);
+            e.line(&if variable.thread_local { format!(".quad {}@dtpoff", variable.symbol) } else { ".quad 0".into() });
+            e.string(variable.name);
+            e.reference(if variable.thread_local { "" } else { variable.symbol });
+            e.long(u32::from(variable.thread_local));
+            e.long(0);
+        }
+        e.label(".Lcopies");
+        for copy in &self.copies {
+            e.quad(key(copy.name));
+            e.quad(copy.fingerprint);
+            e.quad(copy.size);
+            e.string(copy.name);
+            e.reference(copy.source);
+        }
+        e.label(".Ltypes");
+        for (name, layout) in &self.types {
+            e.quad(key(name));
+            e.quad(*layout);
+            e.string(name);
+            e.long(0);
+        }
+        // Ends the unwind information: nothing else does, as patches are linked without start-up files.
+        let end = "\t.section .eh_frame, \"a\", @progbits\n\t.long 0\n";
+        e.text + &e.strings + end + "\t.section .note.GNU-stack, \"\", @progbits\n"
+    }
+}

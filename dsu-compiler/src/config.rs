@@ -26,6 +26,9 @@ pub struct Config {
 pub struct UpdatePoint {
     /// Its name; default `FUNCTION#LOOP`.
     pub name: Option<String>,
+    /// The program it is for, by file name, where one configuration serves several programs. Default: every program
+    /// that defines the function.
+    pub program: Option<String>,
     /// The function it is in.
     pub function: String,
     /// The source file, by its last path components, where several units have a static function of that name.
@@ -36,7 +39,7 @@ pub struct UpdatePoint {
     /// The point is the entry of the function instead of a loop: for callbacks of a library that owns the loop.
     #[serde(default)]
     pub entry: bool,
-    /// Functions called in that loop during which a sleeping thread counts as standing at the point.
+    /// Functions called in that loop (with `entry`: in that function) during which a sleeping thread counts as standing at the point.
     #[serde(default)]
     pub quiescent: Vec<String>,
 }
@@ -136,9 +139,6 @@ impl UpdatePoint {
         }
         if self.entry && self.loop_ordinal.is_some() {
             return Err(format!("update point \"{label}\" has both entry and loop: choose one"));
-        }
-        if self.entry && !self.quiescent.is_empty() {
-            return Err(format!("update point \"{label}\" has entry = true: quiescent calls belong to loops"));
         }
         if self.loop_ordinal == Some(0) {
             return Err(format!("update point \"{label}\": loops are counted from 1"));

@@ -4,6 +4,7 @@ pub mod analyse;
 pub mod clang;
 pub mod config;
 pub mod description;
+pub mod diff;
 pub mod driver;
 pub mod elf;
 pub mod emit;

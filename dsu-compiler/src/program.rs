@@ -297,7 +297,7 @@ pub fn state_of(model: &Model) -> Id {
         .iter()
         .map(|u| {
             let content = if u.kept.is_some() {
-                content::truncate(blake3::hash(u.image.text.as_bytes()))
+                content::of_text(&u.image.text)
             } else {
                 u.facts.content
             };

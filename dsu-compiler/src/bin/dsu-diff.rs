@@ -1,2 +1,6 @@
-//! dsu-diff
-fn main() {}
+//! `dsu-diff`: compares two builds of a program and writes a patch.
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dsu_compiler::diff::cli::main()
+}

@@ -65,6 +65,7 @@ pub struct PointEntry {
 }
 
 /// A unit for the registry.
+#[derive(Clone, Debug)]
 pub struct UnitEntry {
     /// Its name.
     pub name: String,

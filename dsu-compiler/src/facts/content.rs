@@ -110,6 +110,11 @@ impl<'a> Content<'a> {
     }
 }
 
+/// Identity of a whole text: of all its tokens.
+pub fn of_text(text: &str) -> Id {
+    Content::new(text, crate::text::lexer::Lexer::new(text, 0).collect(), &[]).own(0, text.len())
+}
+
 /// The first 128 bits of a hash.
 pub fn truncate(hash: blake3::Hash) -> Id {
     let mut id = [0; 16];

@@ -1,0 +1,227 @@
+//! What changed in each unit, and which units are replaced.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::analyse::model::{FunctionRef, Model, VariableRef};
+use crate::description::Description;
+use crate::diff::pairing::Pairing;
+use crate::facts::{Function, Target, UnitFacts, content};
+
+/// What changed in one unit, by name.
+#[derive(Clone, Debug, Default)]
+pub struct UnitChanges {
+    /// Functions whose own text changed.
+    pub bodies: Vec<String>,
+    /// Functions whose text is the same, but not what it depends on (types, constants, inline functions).
+    pub affected: Vec<String>,
+    /// Functions with another prototype.
+    pub prototypes: Vec<String>,
+    /// Functions that were not there.
+    pub added: Vec<String>,
+    /// Functions that are gone.
+    pub removed: Vec<String>,
+    /// Variables with another type or initialiser.
+    pub variables: Vec<String>,
+    /// Variables that were not there.
+    pub variables_added: Vec<String>,
+    /// Variables that are gone.
+    pub variables_removed: Vec<String>,
+    /// Top-level assembler changed.
+    pub assembler: bool,
+}
+
+impl UnitChanges {
+    fn is_empty(&self) -> bool {
+        let Self { bodies, affected, prototypes, added, removed, variables, variables_added, variables_removed, assembler } =
+            self;
+        let lists = [bodies, affected, prototypes, added, removed, variables, variables_added, variables_removed];
+        lists.iter().all(|l| l.is_empty()) && !assembler
+    }
+}
+
+/// What changed in the program.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Units of the new program that the patch contains.
+    pub replaced: BTreeSet<usize>,
+    /// For each of them, what changed.
+    pub units: BTreeMap<usize, UnitChanges>,
+    /// Kept units that changed: they cannot be replaced.
+    kept: Vec<usize>,
+}
+
+impl Changes {
+    /// Compares all units.
+    pub fn new(old: &Description, new: &Description, pairing: &Pairing) -> Self {
+        let mut changes = Self::default();
+        for (index, unit) in new.model.units.iter().enumerate() {
+            let before = pairing.old_of[index].map(|o| &old.model.units[o]);
+            if unit.kept.is_some() || before.is_some_and(|b| b.kept.is_some()) {
+                if before.map(|b| content::of_text(&b.image.text)) != Some(content::of_text(&unit.image.text)) {
+                    changes.kept.push(index);
+                }
+                continue;
+            }
+            let nothing = UnitFacts::default();
+            let before = before.map_or(&nothing, |b| &b.facts);
+            if before.content == unit.facts.content {
+                continue;
+            }
+            let unit_changes = compare(before, &unit.facts);
+            if !unit_changes.is_empty() {
+                changes.replaced.insert(index);
+                changes.units.insert(index, unit_changes);
+            }
+        }
+        changes.add_callers(old, new);
+        changes
+    }
+
+    /// A unit that calls a function under its new prototype must be replaced, too.
+    fn add_callers(&mut self, old: &Description, new: &Description) {
+        for (unit, u) in new.model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            for reference in &u.facts.references {
+                let Target::Function(function) = reference.target else { continue };
+                let Some(now) = new.model.definition_of(unit, function) else { continue };
+                let f = new.model.function(now);
+                let before = old.model.functions.get(&f.symbol).map(|at| old.model.function(*at));
+                if !f.internal && before.is_some_and(|b| b.prototype != f.prototype) {
+                    self.replaced.insert(unit);
+                }
+            }
+        }
+    }
+
+    /// Adds the units that use one of `variables`; says whether there were any.
+    pub fn add_users(&mut self, model: &Model, variables: &BTreeSet<VariableRef>) -> bool {
+        let before = self.replaced.len();
+        for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            let uses = |r: &crate::facts::Reference| match r.target {
+                Target::Variable(v) => model.variable_of(unit, v).is_some_and(|at| variables.contains(&at)),
+                Target::Function(_) => false,
+            };
+            if u.facts.references.iter().any(uses) {
+                self.replaced.insert(unit);
+            }
+        }
+        self.replaced.len() > before
+    }
+
+    /// Sentences about changes that no patch can carry.
+    pub fn refusals(&self, old: &Description, new: &Description) -> Vec<String> {
+        let mut found = Vec::new();
+        for &unit in &self.kept {
+            let u = &new.model.units[unit];
+            let reason = u.kept.clone().or_else(|| {
+                old.model.units.iter().find(|o| o.name == u.name).and_then(|o| o.kept.clone())
+            });
+            found.push(format!(
+                "unit {} changed, but it was kept as it is and cannot be replaced ({})",
+                u.name,
+                reason.unwrap_or_else(|| "no reason recorded".into())
+            ));
+        }
+        for &unit in &self.replaced {
+            let u = &new.model.units[unit];
+            let defines = |text: &String| text.contains(':') || text.contains(".globl") || text.contains(".set");
+            if let Some(text) = u.facts.assembler.iter().find(|t| defines(t)) {
+                let text: String = text.chars().take(60).collect();
+                found.push(format!(
+                    "unit {} has top-level assembler that defines symbols ({text}): it cannot be replaced; move the \
+                     assembler to a unit of its own",
+                    u.name
+                ));
+            }
+        }
+        found
+    }
+}
+
+fn compare(before: &UnitFacts, after: &UnitFacts) -> UnitChanges {
+    let mut changes = UnitChanges { assembler: before.assembler != after.assembler, ..UnitChanges::default() };
+    let old = defined(before);
+    let new = defined(after);
+    for (name, f) in &new {
+        let Some(o) = old.get(name) else {
+            changes.added.push(f.name.clone());
+            continue;
+        };
+        let (Some(was), Some(is)) = (&o.definition, &f.definition) else { continue };
+        if o.prototype != f.prototype {
+            changes.prototypes.push(f.name.clone());
+        } else if was.content != is.content {
+            changes.bodies.push(f.name.clone());
+        } else if was.closure != is.closure {
+            changes.affected.push(f.name.clone());
+        }
+    }
+    changes.removed.extend(old.iter().filter(|(name, _)| !new.contains_key(*name)).map(|(_, f)| f.name.clone()));
+    compare_variables(before, after, &mut changes);
+    changes
+}
+
+fn compare_variables(before: &UnitFacts, after: &UnitFacts, changes: &mut UnitChanges) {
+    let (old, new) = (variables(before), variables(after));
+    for (name, v) in &new {
+        match old.get(name) {
+            None => changes.variables_added.push(name.clone()),
+            Some(o) => {
+                let value = |v: &crate::facts::Variable| v.definition.as_ref().map(|d| (d.value, d.initializer.is_some()));
+                if o.ty != v.ty || value(o) != value(v) {
+                    changes.variables.push(name.clone());
+                }
+            }
+        }
+    }
+    changes.variables_removed.extend(old.keys().filter(|name| !new.contains_key(*name)).cloned());
+}
+
+/// Functions a unit defines and must emit. Static functions of one unit have unique names.
+fn defined(facts: &UnitFacts) -> BTreeMap<&str, &Function> {
+    let relevant = |f: &&Function| f.reachable && f.definition.as_ref().is_some_and(|d| !d.system);
+    facts.functions.iter().filter(relevant).map(|f| (f.name.as_str(), f)).collect()
+}
+
+/// Variables a unit defines, by a name that is unique in the unit.
+fn variables(facts: &UnitFacts) -> BTreeMap<String, &crate::facts::Variable> {
+    facts
+        .variables
+        .iter()
+        .filter(|v| (v.reachable || !v.internal) && v.definition.as_ref().is_some_and(|d| !d.system))
+        .map(|v| (local_name(facts, v), v))
+        .collect()
+}
+
+/// `name`, or `function.name` for a static of a function.
+pub fn local_name(facts: &UnitFacts, v: &crate::facts::Variable) -> String {
+    match v.function {
+        Some(f) if v.ordinal > 1 => format!("{}.{}#{}", facts.functions[f].name, v.name, v.ordinal),
+        Some(f) => format!("{}.{}", facts.functions[f].name, v.name),
+        None => v.name.clone(),
+    }
+}
+
+/// The old registry name of a function of the new program, if the old program had it: in the paired unit, or,
+/// for a static function that moved, in the only other unit that had one of that name and lost it.
+pub fn old_function(old: &Model, new: &Model, pairing: &Pairing, at: FunctionRef) -> Option<FunctionRef> {
+    let f = new.function(at);
+    if !f.internal {
+        return old.functions.get(&f.symbol).copied();
+    }
+    let same = |unit: usize| {
+        let functions = &old.units[unit].facts.functions;
+        let function = functions.iter().position(|o| o.internal && o.name == f.name && o.definition.is_some())?;
+        Some(FunctionRef { unit, function })
+    };
+    if let Some(found) = pairing.old_of[at.unit].and_then(same) {
+        return Some(found);
+    }
+    let lost = |unit: &usize| {
+        pairing.new_of(*unit).is_none_or(|n| {
+            !new.units[n].facts.functions.iter().any(|x| x.internal && x.name == f.name && x.definition.is_some())
+        })
+    };
+    let mut found = (0..old.units.len()).filter(lost).filter_map(same).filter(|o| old.function(*o).prototype == f.prototype);
+    let only = found.next()?;
+    found.next().is_none().then_some(only)
+}

@@ -1,0 +1,186 @@
+//! What becomes of each variable of a replaced unit.
+//!
+//! Data is expensive to replace and code is not: wherever possible the patch binds to the variable in
+//! place. A new initial value matters only for constants and for variables that nothing writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::analyse::model::{Model, VariableRef};
+use crate::description::Description;
+use crate::diff::compare::{Changes, local_name};
+use crate::diff::pairing::Pairing;
+use crate::facts::{Target, Usage, Variable};
+use crate::program::registered_variables;
+
+/// What the patch does with a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Bind to the running program's variable.
+    Bind(VariableRef),
+    /// Bind, and overwrite it with the new initial value.
+    Overwrite(VariableRef),
+    /// The patch brings it.
+    New,
+    /// The patch brings it in place of the old one, which it outgrew.
+    Grown(VariableRef),
+    /// A constant known by its value: the patch has its own.
+    Private,
+}
+
+/// What becomes of all variables.
+#[derive(Clone, Debug, Default)]
+pub struct Data {
+    /// For each variable that replaced units define or refer to.
+    pub fates: BTreeMap<VariableRef, Fate>,
+    /// Variables that get new storage: every unit that uses one must be replaced.
+    pub replaced_storage: BTreeSet<VariableRef>,
+    /// Variables whose initialiser changed although the running value is kept.
+    pub kept_values: Vec<String>,
+    /// Sentences about variables that cannot be carried over.
+    pub refusals: Vec<String>,
+}
+
+impl Data {
+    /// Decides on every variable of the replaced units.
+    pub fn new(old: &Description, new: &Description, pairing: &Pairing, changes: &Changes) -> Self {
+        let mut data = Self::default();
+        let decider = Decider {
+            old: &old.model,
+            new: &new.model,
+            pairing,
+            old_registered: registered_variables(&old.model),
+            new_registered: registered_variables(&new.model),
+        };
+        for &unit in &changes.replaced {
+            for variable in 0..new.model.units[unit].facts.variables.len() {
+                let at = VariableRef { unit, variable };
+                let Some(home) = new.model.variable_of(unit, variable) else { continue };
+                // A variable of another unit is bound wherever it lives; it changes only with its own unit.
+                let fate = if changes.replaced.contains(&home.unit) || home == at {
+                    decider.decide(home, &mut data)
+                } else {
+                    decider.elsewhere(home)
+                };
+                if let Some(fate) = fate {
+                    data.fates.insert(home, fate);
+                }
+            }
+        }
+        data.kept_values.sort();
+        data.kept_values.dedup();
+        data
+    }
+
+    /// Fate of a variable as a unit refers to it.
+    pub fn fate(&self, model: &Model, unit: usize, variable: usize) -> Option<Fate> {
+        self.fates.get(&model.variable_of(unit, variable)?).copied()
+    }
+}
+
+struct Decider<'a> {
+    old: &'a Model,
+    new: &'a Model,
+    pairing: &'a Pairing,
+    old_registered: BTreeSet<VariableRef>,
+    new_registered: BTreeSet<VariableRef>,
+}
+
+impl Decider<'_> {
+    fn elsewhere(&self, home: VariableRef) -> Option<Fate> {
+        self.old_variable(home).map(Fate::Bind)
+    }
+
+    fn decide(&self, at: VariableRef, data: &mut Data) -> Option<Fate> {
+        let v = self.new.variable(at);
+        let system = v.definition.as_ref().is_none_or(|d| d.system);
+        if !self.new_registered.contains(&at) || system {
+            return (!system).then_some(Fate::Private);
+        }
+        let Some(old_at) = self.old_variable(at) else { return Some(Fate::New) };
+        let o = self.old.variable(old_at);
+        let unwritten = never_written(self.old, old_at) && never_written(self.new, at);
+        if o.ty == v.ty && o.thread_local == v.thread_local {
+            let value = |v: &Variable| v.definition.as_ref().map(|d| (d.value, d.initializer.is_some()));
+            if value(o) == value(v) {
+                return Some(Fate::Bind(old_at));
+            }
+            if unwritten && !v.thread_local {
+                return Some(Fate::Overwrite(old_at));
+            }
+            data.kept_values.push(self.describe(at));
+            return Some(Fate::Bind(old_at));
+        }
+        if unwritten && o.element.is_some() && o.element == v.element && !v.thread_local {
+            data.replaced_storage.insert(at);
+            return Some(Fate::Grown(old_at));
+        }
+        data.refusals.push(format!(
+            "variable {} changed its type from {} to {}: its running value cannot be carried over by this version of \
+             dsu-diff; keep the type, give the new variable another name, or restart the program for this change",
+            self.describe(at),
+            o.ty,
+            v.ty
+        ));
+        Some(Fate::New)
+    }
+
+    fn describe(&self, at: VariableRef) -> String {
+        let v = self.new.variable(at);
+        let place = v.definition.as_ref().map(|d| format!(" ({}:{})", d.file, d.line)).unwrap_or_default();
+        format!("{}{place}", local_name(&self.new.units[at.unit].facts, v))
+    }
+
+    /// The old program's variable: of the same name, in the paired unit; or a static that moved here
+    /// from the only other unit that had one of that name and type and lost it.
+    fn old_variable(&self, at: VariableRef) -> Option<VariableRef> {
+        let v = self.new.variable(at);
+        if !v.internal && v.function.is_none() {
+            return self.old.variables.get(&v.symbol).copied();
+        }
+        let name = local_name(&self.new.units[at.unit].facts, v);
+        let find = |unit: usize| {
+            let facts = &self.old.units[unit].facts;
+            let same = |o: &Variable| o.internal && o.definition.is_some() && local_name(facts, o) == name;
+            let at = VariableRef { unit, variable: facts.variables.iter().position(same)? };
+            self.old_registered.contains(&at).then_some(at)
+        };
+        if let Some(found) = self.pairing.old_of[at.unit].and_then(find) {
+            return Some(found);
+        }
+        let lost = |unit: &usize| {
+            self.pairing.new_of(*unit).is_none_or(|n| {
+                let facts = &self.new.units[n].facts;
+                !facts.variables.iter().any(|x| x.internal && x.definition.is_some() && local_name(facts, x) == name)
+            })
+        };
+        let units = (0..self.old.units.len()).filter(lost);
+        let mut found = units.filter_map(find).filter(|o| self.old.variable(*o).ty == v.ty);
+        let only = found.next()?;
+        found.next().is_none().then_some(only)
+    }
+}
+
+/// Whether nothing in the program writes a variable after it was initialised.
+pub fn never_written(model: &Model, at: VariableRef) -> bool {
+    let v = model.variable(at);
+    if v.volatile {
+        return false;
+    }
+    if v.constant {
+        return true;
+    }
+    let external = !v.internal;
+    if external && model.units.iter().any(|u| u.kept.is_some()) {
+        return false;
+    }
+    let units = model.units.iter().enumerate().filter(|(unit, _)| external || *unit == at.unit);
+    for (unit, u) in units {
+        for reference in &u.facts.references {
+            let Target::Variable(variable) = reference.target else { continue };
+            if reference.usage != Usage::Read && model.variable_of(unit, variable) == Some(at) {
+                return false;
+            }
+        }
+    }
+    true
+}

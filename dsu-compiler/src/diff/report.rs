@@ -1,0 +1,173 @@
+//! What `dsu-diff` tells: what changed, what takes effect when, what does not, and what a person must know.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::description::Description;
+use crate::diff::compare::{Changes, local_name, old_function};
+use crate::diff::data::{Data, Fate};
+use crate::diff::pairing::Pairing;
+use crate::diff::types;
+
+/// The report.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DiffReport {
+    /// `patch`, `unchanged` or `refused`.
+    pub outcome: String,
+    /// Identity of the patch.
+    pub patch: String,
+    /// State it applies to.
+    pub from: String,
+    /// State it leads to.
+    pub to: String,
+    /// Replaced units.
+    pub units: Vec<UnitReport>,
+    /// Variables the patch adds.
+    pub variables_added: Vec<String>,
+    /// Constant or never-written variables that get a new value.
+    pub variables_overwritten: Vec<String>,
+    /// Tables that grew and live in the patch.
+    pub tables_grown: Vec<String>,
+    /// Variables whose initialiser changed but whose running value is kept.
+    pub values_kept: Vec<String>,
+    /// Changed code that runs only after an event.
+    pub deferred: Vec<String>,
+    /// Changed code that will not run in a live process.
+    pub not_run: Vec<String>,
+    /// What a person should decide or know.
+    pub decisions: Vec<String>,
+    /// Why there is no patch, if there is none.
+    pub refused: Vec<String>,
+}
+
+/// A replaced unit.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct UnitReport {
+    /// Its name.
+    pub name: String,
+    /// The unit is new.
+    pub added: bool,
+    /// Functions whose text changed.
+    pub changed: Vec<String>,
+    /// Functions that changed through what they depend on.
+    pub affected: Vec<String>,
+    /// Functions with another prototype.
+    pub prototypes: Vec<String>,
+    /// New functions.
+    pub added_functions: Vec<String>,
+    /// Removed functions.
+    pub removed_functions: Vec<String>,
+    /// Changed variables.
+    pub variables: Vec<String>,
+}
+
+impl DiffReport {
+    /// Collects the report.
+    pub fn new(old: &Description, new: &Description, pairing: &Pairing, changes: &Changes, data: &Data) -> Self {
+        let mut report = Self {
+            outcome: if changes.replaced.is_empty() { "unchanged" } else { "patch" }.to_owned(),
+            from: old.state.to_string(),
+            to: new.state.to_string(),
+            values_kept: data.kept_values.clone(),
+            decisions: types::changed_constants(&old.model, &new.model),
+            ..Self::default()
+        };
+        for &unit in &changes.replaced {
+            let c = changes.units.get(&unit).cloned().unwrap_or_default();
+            report.units.push(UnitReport {
+                name: new.model.units[unit].name.clone(),
+                added: pairing.old_of[unit].is_none(),
+                changed: c.bodies,
+                affected: c.affected,
+                prototypes: c.prototypes,
+                added_functions: c.added,
+                removed_functions: c.removed,
+                variables: c.variables,
+            });
+        }
+        report.variables(new, data);
+        report.effects(old, new, pairing, changes);
+        report
+    }
+
+    fn variables(&mut self, new: &Description, data: &Data) {
+        for (at, fate) in &data.fates {
+            let name = local_name(&new.model.units[at.unit].facts, new.model.variable(*at));
+            match fate {
+                Fate::New => self.variables_added.push(name),
+                Fate::Overwrite(_) => self.variables_overwritten.push(name),
+                Fate::Grown(_) => self.tables_grown.push(name),
+                Fate::Bind(_) | Fate::Private => {}
+            }
+        }
+    }
+
+    fn effects(&mut self, old: &Description, new: &Description, pairing: &Pairing, changes: &Changes) {
+        for (&unit, c) in &changes.units {
+            let facts = &new.model.units[unit].facts;
+            for name in c.bodies.iter().chain(&c.affected).chain(&c.prototypes).chain(&c.added) {
+                let Some(function) = facts.functions.iter().position(|f| f.name == *name && f.definition.is_some())
+                else {
+                    continue;
+                };
+                let f = &facts.functions[function];
+                let place = f.definition.as_ref().map(|d| format!("{}:{}", d.file, d.line)).unwrap_or_default();
+                let at = crate::analyse::model::FunctionRef { unit, function };
+                let before = old_function(&old.model, &new.model, pairing, at);
+                if name == "main" {
+                    self.not_run.push(format!("main ({place}) is on the stack of a running process: its new version runs at the next start"));
+                } else if f.attributes.constructor {
+                    self.not_run.push(format!("{name} ({place}) is a constructor or destructor: it does not run in a live process"));
+                } else if old.points.list.iter().any(|p| Some(p.function) == before) {
+                    self.deferred.push(format!(
+                        "{name} ({place}) holds an update point: an activation that is running finishes in the old version, the next call runs the new one"
+                    ));
+                } else if before.is_some_and(|b| old.points.path.contains(&b)) {
+                    self.deferred.push(format!(
+                        "{name} ({place}) is on an update path: an activation that is on a stack finishes in the old version"
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The report for people.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        if self.units.is_empty() && self.refused.is_empty() {
+            return "no change that the compiler sees: no patch is needed\n".to_owned();
+        }
+        for unit in &self.units {
+            let _ = writeln!(out, "unit {}{}", unit.name, if unit.added { " (new)" } else { "" });
+            let mut list = |what: &str, names: &[String]| {
+                if !names.is_empty() {
+                    let _ = writeln!(out, "  {what}: {}", names.join(", "));
+                }
+            };
+            list("changed", &unit.changed);
+            list("changed through what they use", &unit.affected);
+            list("new prototype", &unit.prototypes);
+            list("added", &unit.added_functions);
+            list("removed", &unit.removed_functions);
+            list("variables changed", &unit.variables);
+        }
+        let mut list = |what: &str, lines: &[String]| {
+            if !lines.is_empty() {
+                let _ = writeln!(out, "{what}:");
+                lines.iter().for_each(|l| {
+                    let _ = writeln!(out, "  {l}");
+                });
+            }
+        };
+        list("variables added", &self.variables_added);
+        list("variables with a new value (nothing writes them)", &self.variables_overwritten);
+        list("tables that grew (the patch holds them)", &self.tables_grown);
+        list("initialisers changed, running values kept", &self.values_kept);
+        list("takes effect later", &self.deferred);
+        list("does not run in a live process", &self.not_run);
+        list("for you to decide", &self.decisions);
+        list("refused", &self.refused);
+        out
+    }
+}

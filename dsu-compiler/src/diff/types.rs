@@ -1,0 +1,73 @@
+//! Types that changed shape.
+
+use std::collections::HashMap;
+
+use crate::analyse::model::Model;
+use crate::facts::{Field, TypeDefinition, TypeKind};
+use crate::program::types_of;
+
+/// A sentence for each type that both programs have and that is laid out differently.
+pub fn changed_shapes(old: &Model, new: &Model) -> Vec<String> {
+    let old_types: HashMap<String, &TypeDefinition> = types_of(old).into_iter().collect();
+    let mut found = Vec::new();
+    for (name, after) in types_of(new) {
+        if let Some(before) = old_types.get(&name).filter(|b| b.layout() != after.layout()) {
+            found.push(describe(&name, before, after));
+        }
+    }
+    found
+}
+
+fn describe(name: &str, before: &TypeDefinition, after: &TypeDefinition) -> String {
+    let mut parts = Vec::new();
+    for field in &after.fields {
+        match before.fields.iter().find(|f| f.name == field.name) {
+            None => parts.push(format!("field {} added ({}:{})", label(field), after.file, field.line)),
+            Some(f) if f.ty != field.ty || f.bits != field.bits || f.size != field.size => parts.push(format!(
+                "field {} retyped from {} to {} ({}:{})",
+                label(field),
+                f.ty,
+                field.ty,
+                after.file,
+                field.line
+            )),
+            Some(f) if f.offset != field.offset => parts.push(format!("field {} moved", label(field))),
+            Some(_) => {}
+        }
+    }
+    for field in &before.fields {
+        if !after.fields.iter().any(|f| f.name == field.name) {
+            parts.push(format!("field {} removed ({}:{})", label(field), before.file, field.line));
+        }
+    }
+    if parts.is_empty() {
+        parts.push(format!("size {} became {}, alignment {} became {}", before.size, after.size, before.align, after.align));
+    }
+    format!(
+        "{name} changed shape: {}; live objects have the old layout, and this version of dsu-diff cannot convert them: \
+         keep the layout, or restart the program for this change",
+        parts.join(", ")
+    )
+}
+
+fn label(field: &Field) -> &str {
+    if field.name.is_empty() { "(unnamed)" } else { &field.name }
+}
+
+/// A sentence for each enumeration constant whose value changed: stored values keep their old meaning.
+pub fn changed_constants(old: &Model, new: &Model) -> Vec<String> {
+    let old_types: HashMap<String, &TypeDefinition> = types_of(old).into_iter().collect();
+    let mut found = Vec::new();
+    for (name, after) in types_of(new).into_iter().filter(|(_, t)| t.kind == TypeKind::Enum) {
+        let Some(before) = old_types.get(&name) else { continue };
+        for constant in &after.fields {
+            if let Some(was) = before.fields.iter().find(|f| f.name == constant.name && f.offset != constant.offset) {
+                found.push(format!(
+                    "{} of {name} was {} and is {} ({}:{}): values stored before the update keep the old meaning",
+                    constant.name, was.offset, constant.offset, after.file, constant.line
+                ));
+            }
+        }
+    }
+    found
+}

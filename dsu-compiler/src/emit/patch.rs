@@ -1,0 +1,213 @@
+//! `patch.s`: the manifest of a patch, and the stubs it brings.
+
+use dsu_abi::patch::{HEADER_SYMBOL, PatchHeader, import_kind};
+use dsu_abi::registry::{function_flags, variable_flags};
+use dsu_abi::{Id, PROTOCOL, key_of, section};
+
+use crate::emit::asm::Assembly;
+use crate::emit::registry::{UnitEntry, unit_record};
+use crate::program::ProgramError;
+
+/// An undefined symbol of the patch and what it is bound to.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The ELF symbol.
+    pub symbol: String,
+    /// One of [`import_kind`].
+    pub kind: u32,
+    /// Registry name to look up.
+    pub name: String,
+    /// Registry name after the commit, if it differs.
+    pub new_name: Option<String>,
+    /// Fingerprint it must have.
+    pub fingerprint: u64,
+    /// Symbol of the patch to bind if the process has no such entry.
+    pub fallback: Option<String>,
+}
+
+/// A function of the patch.
+#[derive(Clone, Debug)]
+pub struct PatchFunctionEntry {
+    /// Registry name.
+    pub name: String,
+    /// Registry name of its older version.
+    pub old_name: String,
+    /// Fingerprint of the prototype.
+    pub fingerprint: u64,
+    /// Label of its symbols.
+    pub label: String,
+    /// The patch brings a stub.
+    pub stub: bool,
+    /// On an update path.
+    pub path: bool,
+    /// Internal linkage.
+    pub internal: bool,
+}
+
+/// A variable of the patch.
+#[derive(Clone, Debug)]
+pub struct PatchVariableEntry {
+    /// Registry name.
+    pub name: String,
+    /// Fingerprint of the type.
+    pub fingerprint: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Symbol of its address.
+    pub symbol: String,
+    /// Thread-local.
+    pub thread_local: bool,
+    /// Internal linkage or none.
+    pub internal: bool,
+}
+
+/// New contents for a variable.
+#[derive(Clone, Debug)]
+pub struct CopyEntry {
+    /// Registry name of the destination.
+    pub name: String,
+    /// Fingerprint of its type.
+    pub fingerprint: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Symbol of the contents.
+    pub symbol: String,
+}
+
+/// The manifest.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest {
+    /// Identity of the patch.
+    pub patch: Id,
+    /// The state it applies to.
+    pub from: Id,
+    /// The state it leads to.
+    pub to: Id,
+    /// Its name.
+    pub name: String,
+    /// Imports.
+    pub imports: Vec<Import>,
+    /// Functions.
+    pub functions: Vec<PatchFunctionEntry>,
+    /// Variables.
+    pub variables: Vec<PatchVariableEntry>,
+    /// Copies.
+    pub copies: Vec<CopyEntry>,
+    /// Types relied on: name and layout.
+    pub types: Vec<(String, u64)>,
+    /// Replaced units.
+    pub units: Vec<UnitEntry>,
+    /// Labels of functions that need a stub of the patch's own, as the process may have none.
+    pub stubs: Vec<String>,
+}
+
+impl Manifest {
+    /// The assembler text.
+    ///
+    /// # Errors
+    /// When two symbols have the same key.
+    pub fn assemble(mut self) -> Result<String, ProgramError> {
+        self.imports.sort_by_key(|i| key_of(i.symbol.as_bytes()));
+        for pair in self.imports.windows(2) {
+            let (a, b) = (&pair[0].symbol, &pair[1].symbol);
+            if key_of(a.as_bytes()) == key_of(b.as_bytes()) {
+                return Err(ProgramError::Collision(a.clone(), b.clone()));
+            }
+        }
+        let mut asm = Assembly::default();
+        self.header(&mut asm);
+        self.records(&mut asm);
+        asm.line("\t.text");
+        for label in &self.stubs {
+            let stub = format!("dsu_newstub_{label}");
+            asm.line(format!("\t.p2align 4\n\t.type {stub}, @function"));
+            asm.label(&stub);
+            // The slot may be the process's or the patch's own: whichever the import was bound to.
+            asm.line(format!("\tendbr64\n\tmovq dsu_slot_{label}@GOTPCREL(%rip), %r11\n\tjmp *(%r11)"));
+            asm.line(format!("\t.size {stub}, . - {stub}"));
+        }
+        Ok(asm.finish(section::PATCH, "aw"))
+    }
+
+    fn header(&self, asm: &mut Assembly) {
+        asm.line(format!("\t.section {},\"aw\",@progbits\n\t.p2align 4", section::PATCH));
+        asm.line(format!("\t.globl {HEADER_SYMBOL}\n\t.type {HEADER_SYMBOL}, @object\n{HEADER_SYMBOL}:"));
+        asm.line("\t.ascii \"DSUPATCH\"");
+        asm.long(PROTOCOL);
+        asm.long(size_of::<PatchHeader>() as u32);
+        asm.id(self.patch);
+        asm.id(self.from);
+        asm.id(self.to);
+        asm.table(".Ldsu_imports", self.imports.len());
+        asm.table(".Ldsu_functions", self.functions.len());
+        asm.table(".Ldsu_variables", self.variables.len());
+        asm.table(".Ldsu_copies", self.copies.len());
+        asm.table(".Ldsu_types", self.types.len());
+        asm.table(".Ldsu_units", self.units.len());
+        asm.string(&self.name);
+        asm.line(format!("\t.zero 28\n\t.size {HEADER_SYMBOL}, . - {HEADER_SYMBOL}\n\t.p2align 3"));
+    }
+
+    fn records(&self, asm: &mut Assembly) {
+        asm.line(".Ldsu_imports:");
+        for i in &self.imports {
+            let new_name = i.new_name.as_ref().filter(|n| **n != i.name);
+            asm.quad(key_of(i.symbol.as_bytes()));
+            asm.quad(key_of(i.name.as_bytes()));
+            asm.quad(if i.kind == import_kind::FOREIGN { 0 } else { i.fingerprint });
+            asm.quad(key_of(new_name.unwrap_or(&i.name).as_bytes()));
+            asm.string(&i.name);
+            match new_name {
+                Some(name) => asm.string(name),
+                None => asm.long(0),
+            }
+            asm.relative(i.fallback.as_deref());
+            asm.long(i.kind);
+        }
+        asm.line(".Ldsu_functions:");
+        for f in &self.functions {
+            asm.quad(key_of(f.name.as_bytes()));
+            asm.quad(f.fingerprint);
+            asm.quad(key_of(f.old_name.as_bytes()));
+            asm.string(&f.name);
+            asm.relative(Some(&format!("dsu_code_{}", f.label)));
+            asm.relative(Some(&format!("dsu_newslot_{}", f.label)));
+            asm.relative(f.stub.then(|| format!("dsu_newstub_{}", f.label)).as_deref());
+            let path = if f.path { function_flags::UPDATE_PATH } else { 0 };
+            asm.long(path | if f.internal { function_flags::STATIC } else { 0 });
+            asm.long(0);
+        }
+        asm.line(".Ldsu_variables:");
+        for v in &self.variables {
+            let tls = v.thread_local;
+            asm.quad(key_of(v.name.as_bytes()));
+            asm.quad(v.fingerprint);
+            asm.quad(v.size);
+            asm.quad_of(&if tls { format!("{}@dtpoff", v.symbol) } else { "0".into() });
+            asm.string(&v.name);
+            asm.relative((!tls).then_some(v.symbol.as_str()));
+            let flags = if tls { variable_flags::TLS } else { 0 };
+            asm.long(flags | if v.internal { variable_flags::STATIC } else { 0 });
+            asm.long(0);
+        }
+        asm.line(".Ldsu_copies:");
+        for c in &self.copies {
+            asm.quad(key_of(c.name.as_bytes()));
+            asm.quad(c.fingerprint);
+            asm.quad(c.size);
+            asm.string(&c.name);
+            asm.relative(Some(&c.symbol));
+        }
+        asm.line(".Ldsu_types:");
+        for (name, layout) in &self.types {
+            asm.quad(key_of(name.as_bytes()));
+            asm.quad(*layout);
+            asm.string(name);
+            asm.long(0);
+        }
+        asm.line(".Ldsu_units:");
+        for u in &self.units {
+            unit_record(asm, &u.name, u.content, u.kept);
+        }
+    }
+}

@@ -50,8 +50,17 @@ pub struct Prepared {
     name: &'static str,
 }
 
+/// What a patch is prepared for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see whether it can be applied. No code of the patch runs.
+    Check,
+    /// To be committed.
+    Apply,
+}
+
 /// Loads, checks and binds the patch file `file`, which is the start of a page-aligned buffer of the runtime.
-pub fn prepare(file: &[u8], source: Source) -> Result<Prepared> {
+pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared> {
     let elf = elf::parse(file)?;
     let image = Image::map(file, &elf, source)?;
     let manifest = Manifest::read(&image, &elf)?;
@@ -73,7 +82,7 @@ pub fn prepare(file: &[u8], source: Source) -> Result<Prepared> {
     let Plan { mut layer, stores, undo, copies, .. } = plan;
     layer.finish();
     image.protect()?;
-    for (place, resolver) in indirect {
+    for (place, resolver) in indirect.into_iter().filter(|_| purpose == Purpose::Apply) {
         // SAFETY: the resolver lies in the patch's code, which is executable by now; `IRELATIVE` says it takes nothing
         // and returns an address.
         let resolve: extern "C" fn() -> u64 = unsafe { core::mem::transmute(image.at(resolver)) };

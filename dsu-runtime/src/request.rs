@@ -2,7 +2,7 @@
 //!
 //! The protocol is described in `dsu_abi::control`.
 
-use crate::commit::{prepare, prepare_undo};
+use crate::commit::{Purpose, prepare, prepare_undo};
 use crate::image::Source;
 use crate::refusal::{Refusal, Result};
 use crate::selfapply;
@@ -229,7 +229,7 @@ fn execute(started: u64, used: &mut Option<Mapping>) -> Result<Answer> {
             if operation == op::APPLY {
                 return apply(file, &wait, started);
             }
-            let prepared = prepare(file, Source::Consume)?;
+            let prepared = prepare(file, Source::Consume, Purpose::Check)?;
             let prepare_ns = sys::now().saturating_sub(started);
             let message = prepared.describe();
             drop(prepared);
@@ -248,7 +248,7 @@ fn execute(started: u64, used: &mut Option<Mapping>) -> Result<Answer> {
 }
 
 fn apply(file: &[u8], wait: &Wait, started: u64) -> Result<Answer> {
-    let prepared = prepare(file, Source::Consume)?;
+    let prepared = prepare(file, Source::Consume, Purpose::Apply)?;
     let prepare_ns = sys::now().saturating_sub(started);
     wait.run()?;
     let message = prepared.commit();

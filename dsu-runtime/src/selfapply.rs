@@ -3,7 +3,7 @@
 //! The queue is apart from the control block's request, so that a pusher and the program do not
 //! get into each other's way.
 
-use crate::commit::prepare;
+use crate::commit::{Purpose, prepare};
 use crate::image::Source;
 use crate::refusal::{Refusal, Result};
 use crate::request::{self, Leadership};
@@ -77,7 +77,7 @@ unsafe fn read_and_check(path: *const c_char) -> Result<()> {
     let (buffer, size) = unsafe { read(path) }?;
     // SAFETY: the file was read into the buffer, which nothing else uses.
     let file = unsafe { core::slice::from_raw_parts(buffer.address() as *const u8, size as usize) };
-    let message = prepare(file, Source::Copy)?.describe();
+    let message = prepare(file, Source::Copy, Purpose::Check)?.describe();
     request::set_last_message(&message);
     QUEUE.store(Box::into_raw(Box::new(Queued { pid, buffer, size })), Ordering::Release);
     drop(leadership);

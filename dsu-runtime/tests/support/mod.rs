@@ -131,11 +131,11 @@ pub fn build_server(dir: &Path, program: &Program) -> PathBuf {
     std::fs::write(&assembler, program.assembler()).unwrap();
     let server = dir.join("server");
     run(Command::new("cc")
-        .args(["-O2", "-g", "-D__DSU_CC__", "-I"])
+        .args(["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-D__DSU_CC__", "-I"])
         .arg(crate_dir().join("include"))
         .arg("-o")
         .arg(&server)
-        .args([fixture("server.c"), assembler])
+        .args([fixture("server.c"), fixture("drive.c"), assembler])
         .arg(library())
         .args(["-lgcc_s", "-lpthread", "-ldl", "-Wl,--gc-sections"]));
     server

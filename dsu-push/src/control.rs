@@ -1,6 +1,6 @@
 //! The control block of a process, seen from outside.
 
-use crate::{Error, Result, process::Process};
+use crate::{Error, Result, memory::MemoryError, process::Process};
 use dsu_abi::{
     Id, PROTOCOL,
     control::{self, AppliedPatch, Control, Request, Response, flags},
@@ -98,7 +98,10 @@ impl<'p> Remote<'p> {
     /// Whether a request waits; `None` where there is no control block any more, because the
     /// process has become another program.
     pub fn pending(&self) -> Result<Option<u32>> {
-        let bytes = self.process.memory.read_bytes(self.address(), 20)?;
+        let bytes = match self.process.memory.read_bytes(self.address(), 20) {
+            Err(MemoryError::Unmapped(_)) => return Ok(None),
+            other => other?,
+        };
         Ok((bytes[..8] == control::MAGIC).then(|| u32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]])))
     }
 
@@ -143,9 +146,10 @@ impl<'p> Remote<'p> {
         Ok(self.process.memory.write_u32(self.address() + offset_of!(Control, pending) as u64, pending)?)
     }
 
-    /// Tells the leader that it need not wait for other threads.
-    pub fn set_solo(&self) -> Result<()> {
-        Ok(self.process.memory.write_u32(self.address() + REQUEST + offset_of!(Request, solo) as u64, 1)?)
+    /// Tells the leader whether it is the only thread, so that it need not wait for others.
+    pub fn set_solo(&self, solo: bool) -> Result<()> {
+        let field = self.address() + REQUEST + offset_of!(Request, solo) as u64;
+        Ok(self.process.memory.write_u32(field, solo.into())?)
     }
 
     /// Changes how long the leader may wait for the other threads.

@@ -38,7 +38,7 @@ pub enum Kick {
     Done,
     /// It is not in a state to be woken; nothing was changed.
     NotNow,
-    /// The thread is gone.
+    /// The thread is gone, or stopped by job control; nothing was changed.
     Gone,
 }
 
@@ -66,7 +66,7 @@ enum Event {
     Interrupted,
     /// Something else, dealt with: the thread runs, or rests in a group stop.
     Handled,
-    /// The thread ended.
+    /// The thread ended, or we let go of it.
     Ended,
 }
 
@@ -248,8 +248,13 @@ impl Tracer {
         if status >> 16 == libc::PTRACE_EVENT_STOP {
             if signal != libc::SIGTRAP {
                 // A group stop: the program is to stand still until SIGCONT, and does.
-                let _ = request(libc::PTRACE_LISTEN, tid, 0);
-                return Some(Event::Handled);
+                if self.suspend_seccomp {
+                    let _ = request(libc::PTRACE_LISTEN, tid, 0);
+                    return Some(Event::Handled);
+                }
+                let _ = request(libc::PTRACE_DETACH, tid, 0);
+                self.tracees.remove(&tid);
+                return Some(Event::Ended);
             }
             if mem::take(&mut tracee.interrupting) {
                 return Some(Event::Interrupted);

@@ -81,7 +81,7 @@ fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success
             None => std::thread::sleep(Duration::from_millis(1)),
         }
     };
-    let mut session = Session::new(&process, remote, deadline.saturating_duration_since(Instant::now()))?;
+    let mut session = Session::new(&process, remote, deadline, timeout)?;
     let block = remote.read()?;
     let applied = remote.applied()?;
     let mut success = Success {

@@ -3,7 +3,7 @@
 use crate::{
     Error, Result, blocker,
     control::{Ask, Progress, Remote, message},
-    process::{self, Process},
+    process::{self, ProcStatus, Process},
     ptrace::{Kick, Tracer},
     threads::{Activity, Threads, View, activity},
 };
@@ -17,9 +17,14 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Shortest and longest time between two looks at the process.
+/// Shortest time between two looks at the process.
 const STEP: Duration = Duration::from_micros(20);
+
+/// Time between two looks where nothing is urgent.
 const LONG_STEP: Duration = Duration::from_millis(1);
+
+/// Longest time between two looks at all threads.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long a woken thread gets to enter the runtime before another one is woken.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -67,8 +72,9 @@ struct Wakes {
 }
 
 impl<'p> Session<'p> {
-    /// Begins to talk to `process`, for at most `timeout`.
-    pub fn new(process: &'p Process, remote: Remote<'p>, timeout: Duration) -> Result<Self> {
+    /// Begins to talk to `process`, until `deadline` at most, when the `timeout` is over that the
+    /// user gave.
+    pub fn new(process: &'p Process, remote: Remote<'p>, deadline: Instant, timeout: Duration) -> Result<Self> {
         // Sleeps of some microseconds, not rounded up to 50.
         // SAFETY: sets a property of this thread only.
         unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000, 0, 0, 0) };
@@ -80,7 +86,7 @@ impl<'p> Session<'p> {
             threads: Threads::new(process, offset),
             tracer: Tracer::new(process.memory, filters),
             timeout,
-            deadline: Instant::now() + timeout,
+            deadline,
             wakes: Wakes::default(),
         })
     }
@@ -176,15 +182,19 @@ impl<'p> Session<'p> {
 
     /// Waits for the answer to `sequence`, and does our part to bring it about.
     fn wait(&mut self, sequence: u64, barrier: bool) -> Result<Answer> {
-        let mut step = STEP;
+        let start = Instant::now();
         let mut gone = false;
         let mut cleared = 0;
         let mut in_the_way: Vec<View> = Vec::new();
-        self.wakes.quiet_until = None;
+        self.wakes = Wakes::default();
+        // When to look at the threads again, which costs more than to look at the block.
+        let (mut look, mut interval) = (start, STEP * 5);
         loop {
             self.tracer.pump();
             if std::mem::take(&mut self.tracer.restored) {
-                // The thread goes elsewhere first: what we found when we woke it no longer holds.
+                // The thread handles a signal first. After that it may do as it likes: it is not
+                // known to be the only thread any more when it comes back.
+                self.remote.set_solo(false)?;
                 self.wakes.quiet_until = None;
             }
             let pending = self.pending()?;
@@ -192,11 +202,12 @@ impl<'p> Session<'p> {
             if progress.sequence == sequence {
                 return self.answer(progress, &in_the_way);
             }
-            if !self.time_left() {
+            let now = Instant::now();
+            if now >= self.deadline {
                 return Err(self.timed_out(&in_the_way));
             }
             match progress.phase {
-                phase::IDLE => {
+                phase::IDLE if now >= look => {
                     // Nobody leads. A thread that was on its way into the runtime when an older
                     // request was withdrawn may have taken ours away with it.
                     cleared = if pending == 0 { cleared + 1 } else { 0 };
@@ -204,8 +215,10 @@ impl<'p> Session<'p> {
                         self.remote.raise(1)?;
                         cleared = 0;
                     }
+                    self.remote.set_timeout(self.leader_timeout())?;
                     in_the_way = self.wake(barrier)?;
-                    step = (step * 3 / 2).min(LONG_STEP);
+                    look = Instant::now() + interval;
+                    interval = (interval * 2).min(LONGEST_INTERVAL);
                 }
                 phase::PREPARED if barrier && !gone => {
                     let views = self.survey()?;
@@ -213,14 +226,16 @@ impl<'p> Session<'p> {
                     if in_the_way.is_empty() {
                         self.remote.set_go(sequence)?;
                         gone = true;
-                        step = STEP;
-                    } else {
-                        step = (step * 5 / 4).min(LONG_STEP);
                     }
                 }
-                _ => step = if progress.phase == phase::PREPARED { STEP } else { (step * 5 / 4).min(STEP * 5) },
+                _ => {}
             }
-            std::thread::sleep(step);
+            // Threads stand still while we sleep: the longer we have waited, the less it matters.
+            std::thread::sleep(match start.elapsed() {
+                waited if waited < Duration::from_millis(5) => STEP,
+                waited if waited < Duration::from_secs(1) => STEP * 3,
+                _ => STEP * 10,
+            });
         }
     }
 
@@ -248,14 +263,14 @@ impl<'p> Session<'p> {
             let tid = view.tid;
             let due = self.wakes.next.get(&tid).is_none_or(|(when, _)| *when <= now);
             let asleep = !matches!(activity(self.process.pid, tid), Activity::Running | Activity::Asleep);
-            if !due || !asleep {
+            if !due || !asleep || self.stopped(tid) {
                 continue;
             }
             let Some(state) = self.threads.state_address(tid, &mut self.tracer) else { continue };
             let (threads, remote) = (&self.threads, self.remote);
             let last_look = || match alone && barrier && threads.ids() == [tid] {
                 // It cannot make another thread before it serves the request.
-                true => remote.set_solo(),
+                true => remote.set_solo(true),
                 false => Ok(()),
             };
             let kicked = self.tracer.kick(self.process.pid, tid, state, last_look)?;
@@ -274,6 +289,11 @@ impl<'p> Session<'p> {
             }
         }
         Ok(in_the_way)
+    }
+
+    /// Whether a thread is stopped by job control: it cannot be woken, and is to stay as it is.
+    fn stopped(&self, tid: i32) -> bool {
+        ProcStatus::of_thread(self.process.pid, tid).is_ok_and(|status| status.state == 'T')
     }
 
     fn answer(&mut self, progress: Progress, in_the_way: &[View]) -> Result<Answer> {

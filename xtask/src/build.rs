@@ -91,14 +91,20 @@ impl Source {
         if stamp_of(&tree) == Some(stamp(recipe, compiler)?) {
             return Ok((built(recipe, &state), None));
         }
-        if tree.exists() {
-            fs::remove_dir_all(&tree)?;
-        }
-        cmd::output(cmd::command("cp", ["-a"]).arg(&self.upstream).arg(&tree), cmd::SHORT)?;
+        self.copy(&tree)?;
         let step = ui::step(format!("build {} with {}", recipe.package, compiler.command()));
-        let time = make(recipe, &state, compiler, &self.folder)?;
+        let time = make(recipe, &state, compiler, &self.folder, false)?;
         step.done("");
         Ok((built(recipe, &state), Some(time)))
+    }
+
+    /// A fresh copy of the upstream state.
+    pub fn copy(&self, tree: &Path) -> Result<PathBuf> {
+        if tree.exists() {
+            fs::remove_dir_all(tree)?;
+        }
+        cmd::output(cmd::command("cp", ["-a"]).arg(&self.upstream).arg(tree), cmd::SHORT)?;
+        Ok(tree.to_path_buf())
     }
 
     /// All states of the patch series, built.
@@ -119,7 +125,7 @@ impl Source {
         let mut text = String::new();
         for (k, state) in states.iter().enumerate() {
             let step = ui::step(format!("build state {k} of {}: {}", states.len() - 1, state.name));
-            make(recipe, state, compiler, &folder)?;
+            make(recipe, state, compiler, &folder, false)?;
             step.done("");
             text.push_str(&format!("{}\t{}\n", state.name, state.tree.file_name().unwrap_or_default().display()));
         }
@@ -134,8 +140,8 @@ fn built(recipe: &Recipe, state: &State) -> Built {
     Built { name: state.name.clone(), program: state.tree.join(&recipe.build.program), tree: state.tree.clone() }
 }
 
-/// Builds a tree in place and returns the time it took.
-pub fn make(recipe: &Recipe, state: &State, compiler: Compiler, logs: &Path) -> Result<Duration> {
+/// Builds a tree in place and returns the time it took; `cold`: without the help of a cache.
+pub fn make(recipe: &Recipe, state: &State, compiler: Compiler, logs: &Path, cold: bool) -> Result<Duration> {
     let config = recipe.folder.join("dsu.toml");
     if compiler == Compiler::Updatable && config.is_file() {
         fs::copy(config, state.tree.join("dsu.toml"))?;
@@ -148,6 +154,7 @@ pub fn make(recipe: &Recipe, state: &State, compiler: Compiler, logs: &Path) -> 
     for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CFLAGS", "LDFLAGS", "CC"] {
         make.env_remove(name);
     }
+    make.env("DSU_CACHE", if cold { "off".into() } else { paths::work("cache") });
     let start = Instant::now();
     let log = logs.join(format!("{}.log", state.tree.file_name().unwrap_or_default().display()));
     cmd::run_logged(&mut make, &log, cmd::LONG)

@@ -23,12 +23,6 @@ pub fn command<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: impl IntoItera
     command
 }
 
-/// Runs a command, its output on the terminal.
-pub fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot run {}", describe(command)))?;
-    check(command, status)
-}
-
 /// Runs a command with its output in `log`; on failure the end of the log is part of the error.
 pub fn run_logged(command: &mut Command, log: &Path, limit: Duration) -> Result<()> {
     if let Some(folder) = log.parent() {

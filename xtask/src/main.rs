@@ -1,13 +1,16 @@
 //! Tasks of this repository: `cargo xtask demo`, `test`, `server NAME`, `bench`.
 
+mod bench;
 mod build;
 mod cmd;
+mod demo;
 mod deps;
 mod fetch;
 mod ftp;
 mod paths;
 mod process;
 mod recipe;
+mod resp;
 mod series;
 mod server;
 mod tools;
@@ -26,8 +29,24 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Update a small server while it is used, and undo it
+    Demo,
     /// Install what is needed to build, test and run everything
     Deps,
+    /// Measure what being updatable costs
+    Bench {
+        /// Only one of: vsftpd, redis, compute, pause
+        only: Option<String>,
+        /// Pairs of runs of each load
+        #[arg(long, default_value_t = 11)]
+        pairs: usize,
+        /// Pairs of whole builds
+        #[arg(long, default_value_t = 3)]
+        builds: usize,
+        /// Compare plain builds with themselves, to see the noise
+        #[arg(long)]
+        null: bool,
+    },
     /// Fetch, build and update a real server: vsftpd, redis
     Server {
         /// Its folder under demos/servers
@@ -40,7 +59,11 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Options::parse().task {
+        Task::Demo => demo::task(),
         Task::Deps => deps::ensure(),
+        Task::Bench { only, pairs, builds, null } => {
+            bench::task(only.as_deref(), &bench::Effort { pairs, builds, null })
+        }
         Task::Server { name, plain } => server::task(&name, plain),
     };
     match outcome {

@@ -11,7 +11,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
     unistd::Pid,
 };
 
@@ -133,6 +136,29 @@ pub fn descendants(pid: i32) -> Vec<i32> {
     found
 }
 
+/// Children of `pid`, also those that have ended but were not waited for.
+pub fn children(pid: i32) -> Vec<i32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// From now on, descendants whose parents end without waiting for them become children of this task: their CPU time is
+/// then accounted to it, once [`reap_orphans`] has waited for them.
+pub fn adopt_orphans() -> Result<()> {
+    nix::sys::prctl::set_child_subreaper(true).context("cannot adopt orphans")
+}
+
+/// Waits for adopted processes that have ended. Returns whether any still runs.
+pub fn reap_orphans(server: i32) -> bool {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let pids: Vec<i32> = lists.flat_map(|list| list.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect();
+    let orphans: Vec<i32> = pids.into_iter().filter(|&pid| pid != server).collect();
+    let running = |pid: &&i32| matches!(waitpid(Pid::from_raw(**pid), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive));
+    orphans.iter().filter(running).count() > 0
+}
+
 /// A field of /proc/PID/status, white space normalised.
 pub fn status_field(pid: i32, name: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -151,13 +177,6 @@ pub fn cpu_time(pid: i32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let first = |path: std::path::PathBuf| fs::read_to_string(path).ok()?.split(' ').next()?.parse::<u64>().ok();
     tasks.filter_map(|task| first(task.path().join("schedstat"))).sum()
-}
-
-/// CPU time of the children a process has waited for, in nanoseconds (a resolution of one clock tick).
-pub fn children_cpu_time(pid: i32) -> u64 {
-    let Some(fields) = stat(pid) else { return 0 };
-    let ticks: u64 = fields[13..15].iter().filter_map(|n| n.parse::<u64>().ok()).sum();
-    ticks * 10_000_000
 }
 
 fn started(pid: i32) -> Option<u64> {

@@ -176,6 +176,9 @@ pub struct Bench {
     /// Words of the command.
     #[serde(default)]
     pub args: Vec<String>,
+    /// Lines added to the configuration.
+    #[serde(default)]
+    pub config: Vec<String>,
 }
 
 impl Recipe {

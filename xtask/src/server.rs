@@ -146,7 +146,7 @@ impl<'a> Live<'a> {
     fn start(recipe: &Recipe, run: &'a Run, probes: &'a [Probe], state: &Built) -> Result<Self> {
         let large = run.large.as_ref().context("the recipe has no large file")?;
         let contents = random_bytes(large.mib << 20);
-        let server = Running::start(recipe, run, &state.program)?;
+        let server = Running::start(recipe, run, &state.program, &[])?;
         fs::write(server.folder.join(&large.path), &contents)?;
         let session = ftp::Session::login(server.port, &run.user, &run.password).with_context(|| server.server.said())?;
         let kept = process::descendants(server.server.pid());
@@ -172,9 +172,9 @@ impl<'a> Live<'a> {
         self.history.push(tools::status(pid)?.0);
         let pushed = self.during_transfer(|| tools::push(pid, patch, &["--family", "--timeout=30"]))?;
         self.settled(name, true)?;
-        self.reached = pushed.processes;
-        ensure!(pushed.processes > self.kept.len(), "only {} processes were updated: {}", pushed.processes, pushed.report);
-        Ok(pushed.pause_ns)
+        self.reached = pushed.processes();
+        ensure!(self.reached > self.kept.len(), "only {} processes were updated: {}", self.reached, pushed.message());
+        Ok(pushed.pause_ns())
     }
 
     /// Undoes the newest patch, which is `name`. Returns the pause.
@@ -186,7 +186,7 @@ impl<'a> Live<'a> {
         self.settled(name, false)?;
         let now = tools::status(pid)?.0;
         ensure!(now == before, "after the undo the state is {now}, before the update it was {before}");
-        Ok(pushed.pause_ns)
+        Ok(pushed.pause_ns())
     }
 
     fn during_transfer<T: Send>(&mut self, push: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -304,8 +304,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a program as the recipe says.
-    pub fn start(recipe: &Recipe, run: &Run, program: &Path) -> Result<Self> {
+    /// Starts a program as the recipe says, with lines added to its configuration.
+    pub fn start(recipe: &Recipe, run: &Run, program: &Path, added: &[String]) -> Result<Self> {
         let folder = paths::work("servers").join(&recipe.package).join("run");
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
@@ -330,7 +330,8 @@ impl Running {
         let mut config_path = String::new();
         if let Some(name) = &run.config {
             let path = folder.join(name);
-            let text = fill(&fs::read_to_string(recipe.folder.join(name))?, &values);
+            let mut text = fill(&fs::read_to_string(recipe.folder.join(name))?, &values);
+            added.iter().for_each(|line| text.push_str(&format!("{line}\n")));
             fs::write(&path, &text)?;
             config_path = show(&path);
             config = Some((path, text));
@@ -351,6 +352,21 @@ impl Running {
         self.server.signal(Signal::SIGHUP)?;
         // Nothing tells when it has read the file; it is asleep, so this takes no time worth mentioning.
         std::thread::sleep(Duration::from_millis(100));
+        Ok(())
+    }
+
+    /// A path in its folder.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.join(relative)
+    }
+
+    /// Waits until all its children have ended.
+    pub fn await_alone(&self) -> Result<()> {
+        let start = std::time::Instant::now();
+        while process::reap_orphans(self.server.pid()) || !process::children(self.server.pid()).is_empty() {
+            ensure!(start.elapsed() < Duration::from_secs(20), "sessions do not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         Ok(())
     }
 

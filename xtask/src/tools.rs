@@ -38,14 +38,27 @@ pub fn diff(old: &Path, new: &Path, patch: &Path) -> Result<Diff> {
     Ok(Diff { units, report })
 }
 
-/// What became of a push to one or more processes.
+/// What became of a push to one or more processes: one report each.
 pub struct Pushed {
-    /// Processes it reached.
-    pub processes: usize,
+    reports: Vec<Value>,
+}
+
+impl Pushed {
+    /// Processes that took part.
+    pub fn processes(&self) -> usize {
+        self.reports.iter().filter(|report| report["outcome"] != "skipped").count()
+    }
+
     /// The longest pause, in nanoseconds.
-    pub pause_ns: u64,
-    /// Its whole report.
-    pub report: Value,
+    pub fn pause_ns(&self) -> u64 {
+        self.reports.iter().filter_map(|report| report["pause_ns"].as_u64()).max().unwrap_or(0)
+    }
+
+    /// What was said of each process.
+    pub fn message(&self) -> String {
+        let messages = self.reports.iter().filter_map(|report| report["message"].as_str());
+        messages.collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Sends a patch to a process and its descendants.
@@ -69,10 +82,7 @@ fn request(pid: i32, arguments: &[&str]) -> Result<Pushed> {
     if said.code != 0 {
         bail!("{} exited with {}:\n{}", cmd::describe(&command), said.code, said.text());
     }
-    let report: Value = serde_json::from_str(&said.out).with_context(|| format!("dsu-push --json said:\n{}", said.out))?;
-    let processes = report["processes"].as_array().cloned().unwrap_or_else(|| vec![report.clone()]);
-    let pause_ns = processes.iter().filter_map(|process| process["pause_ns"].as_u64()).max().unwrap_or(0);
-    Ok(Pushed { processes: processes.len(), pause_ns, report })
+    Ok(Pushed { reports: json_lines(&said.out)? })
 }
 
 /// The state a process is in, and the number of patches in force.
@@ -80,10 +90,14 @@ pub fn status(pid: i32) -> Result<(String, usize)> {
     let mut command = cmd::command(paths::tool("dsu-push"), ["--json", "--status"]);
     command.arg(pid.to_string());
     let text = cmd::output(&mut command, Duration::from_secs(30))?;
-    let status: Value = serde_json::from_str(&text).with_context(|| format!("dsu-push --status --json said:\n{text}"))?;
-    let status = status["processes"].as_array().and_then(|all| all.first()).cloned().unwrap_or(status);
+    let status = json_lines(&text)?.into_iter().next().unwrap_or_default();
     let state = status["state"].as_str().with_context(|| format!("no state in:\n{text}"))?.to_string();
     Ok((state, status["patches"].as_array().map_or(0, Vec::len)))
+}
+
+fn json_lines(text: &str) -> Result<Vec<Value>> {
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))).collect()
 }
 
 fn names(list: &Value) -> Vec<String> {

@@ -1,0 +1,265 @@
+//! Carries out the scripts of update tests.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::program::words;
+use crate::script::{Script, Step};
+use crate::target::Target;
+use crate::tools::{self, Finished, PATIENCE, Running, tools};
+use crate::versions::Versions;
+
+/// Runs one script.
+///
+/// # Errors
+/// When a step fails: the error names its line.
+pub fn test(versions: &Versions, script: &Script) -> Result<()> {
+    let mut run = Run {
+        versions,
+        room: versions.room()?,
+        targets: HashMap::new(),
+        said: String::new(),
+        background: None,
+        variables: HashMap::new(),
+    };
+    for step in &script.steps {
+        run.step(step).with_context(|| format!("line {}: {} {}", step.line, step.verb, step.rest))?;
+    }
+    Ok(())
+}
+
+struct Run<'a> {
+    versions: &'a Versions,
+    room: PathBuf,
+    targets: HashMap<String, Target>,
+    /// What the last tool said.
+    said: String,
+    background: Option<Running>,
+    variables: HashMap<String, String>,
+}
+
+impl Run<'_> {
+    fn step(&mut self, step: &Step) -> Result<()> {
+        let rest = self.expand(&step.rest)?;
+        let rest = rest.as_str();
+        match step.verb.as_str() {
+            "start" => self.start(&step.process, rest),
+            "shell" => self.shell(rest),
+            "push" | "push-fails" | "check" | "check-fails" => self.push(step, rest),
+            "undo" | "undo-fails" | "status" | "status-fails" => self.push(step, rest),
+            "begin" => {
+                let (verb, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                let step = Step { verb: verb.to_owned(), ..step.clone() };
+                let command = self.push_command(&step, &self.expand(rest)?)?;
+                self.background = Some(tools::spawn(command)?);
+                Ok(())
+            }
+            "joined" => {
+                let running = self.background.take().context("nothing was begun")?;
+                let finished = running.finish(PATIENCE)?;
+                self.check_code(&finished, rest.parse()?)
+            }
+            "diff" => {
+                let patch = self.patch(rest)?;
+                self.check_code(&patch, 0)
+            }
+            "diff-fails" => {
+                let (code, rest) = rest.split_once(' ').context("diff-fails CODE OLD NEW")?;
+                let patch = self.patch(rest)?;
+                self.check_code(&patch, code.parse()?)
+            }
+            "says" => {
+                ensure!(squeeze(&self.said).contains(&squeeze(rest)), "it says:\n{}", self.said);
+                Ok(())
+            }
+            "lacks" => {
+                ensure!(!squeeze(&self.said).contains(&squeeze(rest)), "it says:\n{}", self.said);
+                Ok(())
+            }
+            _ => self.target_step(step, rest),
+        }
+    }
+
+    /// Steps about a running program.
+    fn target_step(&mut self, step: &Step, rest: &str) -> Result<()> {
+        let target = self.targets.get_mut(&step.process).context("no such process was started")?;
+        match step.verb.as_str() {
+            "expect" => {
+                let line = target.line()?;
+                ensure!(line == rest, "it prints {line:?}; before: {:?}", target.tail());
+            }
+            "until" => while target.line()? != rest {},
+            "until-part" => while !target.line()?.contains(rest) {},
+            "never" => {
+                while !target.is_silent() {}
+                ensure!(!target.seen().iter().any(|l| l.contains(rest)), "it printed it");
+            }
+            "let" => {
+                // `let NAME PREFIX`: what follows PREFIX in the next line that has it.
+                let (name, prefix) = rest.split_once(' ').context("let NAME PREFIX")?;
+                let value = loop {
+                    if let Some(value) = target.line()?.strip_prefix(prefix) {
+                        break value.trim().to_owned();
+                    }
+                };
+                self.variables.insert(name.to_owned(), value);
+            }
+            "is" => target.set_pid(rest.parse()?),
+            "send" => target.send(rest)?,
+            "close" => target.close_input(),
+            "asleep" => {
+                let (call, count) = rest.split_once(' ').unwrap_or((rest, "1"));
+                target.asleep(call, count.parse()?)?;
+            }
+            "signal" => target.signal(rest)?,
+            "sleep" => std::thread::sleep(Duration::from_millis(rest.parse()?)),
+            "exits" => target.exits(rest.parse()?)?,
+            "dies" => target.dies(rest)?,
+            verb => bail!("unknown step {verb}"),
+        }
+        Ok(())
+    }
+
+    /// Replaces `$pid`, `$room`, `$patch(v1,v2)` and variables.
+    fn expand(&self, text: &str) -> Result<String> {
+        let mut text = text.to_owned();
+        while let Some(at) = text.find("$patch(") {
+            let (head, tail) = text.split_at(at);
+            let (inner, tail) = tail["$patch(".len()..].split_once(')').context("$patch(OLD,NEW)")?;
+            let (old, new) = inner.split_once(',').context("$patch(OLD,NEW)")?;
+            let file = self.versions.patch_file(old.trim(), new.trim())?;
+            text = format!("{head}{}{tail}", file.display());
+        }
+        while let Some(at) = text.find("$exe(") {
+            let (head, tail) = text.split_at(at);
+            let (version, tail) = tail["$exe(".len()..].split_once(')').context("$exe(VERSION)")?;
+            text = format!("{head}{}{tail}", self.versions.executable(version)?.display());
+        }
+        for (name, target) in &self.targets {
+            text = text.replace(&format!("$pid({name})"), &target.pid().to_string());
+        }
+        for (name, value) in &self.variables {
+            text = text.replace(&format!("${{{name}}}"), value);
+        }
+        Ok(text.replace("$room", &self.room.display().to_string()))
+    }
+
+    /// `start v1 ARGUMENTS`; `start v1 via WRAPPER... -- ARGUMENTS` runs it through a command.
+    fn start(&mut self, name: &str, rest: &str) -> Result<()> {
+        let mut list = words(rest);
+        ensure!(!list.is_empty(), "start VERSION");
+        let version = list.remove(0);
+        let built = self.versions.executable(&version)?;
+        // A copy of its own, so that scripts can do to it what they like.
+        let executable = self.room.join(format!("{name}-{version}"));
+        std::fs::copy(&built, &executable).context("copying the executable")?;
+        let mut wrapper = Vec::new();
+        if list.first().is_some_and(|w| w == "via") {
+            let end = list.iter().position(|w| w == "--").unwrap_or(list.len());
+            wrapper = list.drain(..end).skip(1).collect();
+            list.drain(..list.len().min(1));
+        }
+        let program = wrapper.first().map_or(executable.clone(), PathBuf::from);
+        let mut command = tools()?.command(program, &self.room, &self.versions.temporary());
+        if let Some((_, more)) = wrapper.split_first() {
+            command.args(more).arg(&executable);
+        }
+        command.args(list);
+        self.targets.insert(name.to_owned(), Target::start(command)?);
+        Ok(())
+    }
+
+    /// Runs a shell command in the room; it must succeed.
+    fn shell(&mut self, rest: &str) -> Result<()> {
+        let mut command = tools()?.command("sh", &self.room, &self.versions.temporary());
+        command.arg("-c").arg(rest);
+        let finished = tools::run(command)?;
+        self.check_code(&finished, 0)
+    }
+
+    fn patch(&mut self, rest: &str) -> Result<Finished> {
+        let list = words(rest);
+        let [old, new, options @ ..] = list.as_slice() else { bail!("diff OLD NEW") };
+        if !options.is_empty() {
+            let file = self.room.join("options.dsu");
+            let mut command = tools()?.command(&tools()?.diff, &self.room, &self.versions.temporary());
+            command.arg(self.versions.executable(old)?).arg(self.versions.executable(new)?);
+            command.arg("-o").arg(file).args(options);
+            return tools::run(command);
+        }
+        let patch = self.versions.patch(old, new)?;
+        let finished = &patch.finished;
+        Ok(Finished { status: finished.status, stdout: finished.stdout.clone(), stderr: finished.stderr.clone() })
+    }
+
+    fn push(&mut self, step: &Step, rest: &str) -> Result<()> {
+        let (code, rest) = match step.verb.ends_with("-fails") {
+            true => {
+                let (code, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                (code.parse().context("an exit code")?, rest)
+            }
+            false => (0, rest),
+        };
+        let finished = tools::run(self.push_command(step, rest)?)?;
+        self.check_code(&finished, code)
+    }
+
+    /// `push v1 v2 OPTIONS`, `undo OPTIONS`, `status OPTIONS`.
+    fn push_command(&self, step: &Step, rest: &str) -> Result<std::process::Command> {
+        let target = self.targets.get(&step.process).context("no such process was started")?;
+        let mut list = words(rest);
+        let mut command = tools()?.command(&tools()?.push, &self.room, &self.versions.temporary());
+        let verb = step.verb.trim_end_matches("-fails");
+        match verb {
+            "undo" => command.arg("--undo"),
+            "status" => command.arg("--status"),
+            "check" => command.arg("--dry-run"),
+            _ => &mut command,
+        };
+        let mut file = None;
+        if matches!(verb, "push" | "check") && !list.first().is_some_and(|w| w.contains('/')) {
+            ensure!(list.len() >= 2, "{verb} OLD NEW");
+            file = Some(self.versions.patch_file(&list[0], &list[1])?);
+            list.drain(..2);
+        }
+        // Options, then process, then patch.
+        let split = list.iter().position(|w| !w.starts_with('-')).unwrap_or(list.len());
+        let operands = list.split_off(split);
+        command.args(list).arg(target.pid().to_string()).args(operands).args(file);
+        Ok(command)
+    }
+
+    fn check_code(&mut self, finished: &Finished, code: i32) -> Result<()> {
+        self.said = finished.all();
+        ensure!(finished.code() == Some(code), "it ends with {}, and says:\n{}", finished.status, self.said);
+        Ok(())
+    }
+}
+
+fn squeeze(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether this machine has what a script needs; else what it lacks.
+///
+/// # Errors
+/// When the script needs something unknown.
+pub fn lacks(script: &Script) -> Result<Option<String>> {
+    for need in &script.needs {
+        let there = match need.as_str() {
+            "root" => nix::unistd::geteuid().is_root(),
+            program => {
+                let path = std::env::var_os("PATH").unwrap_or_default();
+                let known = std::env::split_paths(&path).chain([Path::new("/usr/sbin").to_path_buf()]);
+                known.into_iter().any(|d| d.join(program).is_file())
+            }
+        };
+        if !there {
+            return Ok(Some(need.clone()));
+        }
+    }
+    Ok(None)
+}

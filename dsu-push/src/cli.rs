@@ -22,8 +22,11 @@ use std::{
     time::Duration,
 };
 
-/// How many processes are updated at the same time.
-const WORKERS: usize = 8;
+/// How many processes are waited for at the same time.
+const WORKERS: usize = 32;
+
+/// How long a process gets to answer before it is waited for beside others.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -219,83 +222,89 @@ fn show_status(mut selection: Selection, json: bool) -> Exit {
 /// Does `operation` to all of `selection`, until no member is left that it was not done to.
 fn push_all(mut selection: Selection, operation: Operation, arguments: &Arguments) -> Exit {
     let mut known = HashSet::new();
-    let mut exits = Vec::new();
-    let mut reached: BTreeMap<i32, Id> = BTreeMap::new();
+    let mut reports = Vec::new();
     let mut calm = 0;
     loop {
         let new: Vec<_> = selection.members().into_iter().filter(|pid| known.insert(*pid)).collect();
         if new.is_empty() {
             calm += 1;
             // Twice, because a process list is not read in one instant.
-            if calm == 2 || !selection.grows() {
+            if calm == 2 {
                 break;
             }
             continue;
         }
         calm = 0;
-        let done = Mutex::new((&mut exits, &mut reached));
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some(&pid) = new.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let result = push::run(pid, operation, arguments.timeout);
-                let report = match &result {
-                    Ok(success) => Report::success(pid, operation, success),
-                    Err(Error::Vanished | Error::NoProcess { .. } | Error::Zombie { .. }) if selection.grows() => {
-                        Report::skipped(pid)
-                    }
-                    Err(error) => Report::failure(pid, error),
-                };
-                let mut guard = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                print(&report, arguments.json);
-                guard.0.push(report.exit);
-                if let Ok(success) = result {
-                    guard.1.insert(pid, success.after);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..WORKERS.min(new.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
+        reports.extend(push_some(&new, operation, arguments, selection.grows()));
         if !selection.grows() {
             break;
         }
     }
-    if selection.grows() && known.is_empty() {
-        let _ = writeln!(anstream::stderr(), "dsu-push: no process runs this build");
+    if known.is_empty() {
+        let _ =
+            writeln!(anstream::stderr(), "dsu-push: {RED}error:{RESET} no process that you may see runs this build");
         return Exit::Error;
     }
-    let mut exit = report::overall(exits);
+    let exit = report::overall(reports.iter().map(|report| report.exit));
     if exit == Exit::Done && selection.grows() && !arguments.dry_run {
-        exit = confirm(&reached, arguments.json);
+        return confirm(&reports, arguments.json);
     }
     exit
 }
 
+/// Does `operation` to some processes and prints what came of it.
+fn push_some(pids: &[i32], operation: Operation, arguments: &Arguments, may_vanish: bool) -> Vec<Report> {
+    let push = |pid: i32, timeout: Duration| {
+        let report = match push::run(pid, operation, timeout) {
+            Ok(success) => Report::success(pid, operation, &success),
+            Err(Error::Vanished | Error::NoProcess { .. } | Error::Zombie { .. }) if may_vanish => Report::skipped(pid),
+            Err(error) => Report::failure(pid, &error),
+        };
+        if report.exit != Exit::TimedOut || timeout == arguments.timeout {
+            print(&report, arguments.json);
+        }
+        report
+    };
+    // First those that answer at once, one after another: they do not get in each other's way, so
+    // each stands still as briefly as can be. Then the others together: they have to be waited for.
+    let first = if pids.len() > 1 { arguments.timeout.min(AT_ONCE) } else { arguments.timeout };
+    let (later, mut reports): (Vec<_>, Vec<_>) = pids
+        .iter()
+        .map(|&pid| push(pid, first))
+        .partition(|report| report.exit == Exit::TimedOut && first != arguments.timeout);
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(&mut reports));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS.min(later.len()) {
+            scope.spawn(|| {
+                while let Some(report) = later.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let report = push(report.pid, arguments.timeout);
+                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(report);
+                }
+            });
+        }
+    });
+    reports
+}
+
 /// Sees that all processes of a family are in the same state.
-fn confirm(reached: &BTreeMap<i32, Id>, json: bool) -> Exit {
+fn confirm(reports: &[Report], json: bool) -> Exit {
     let mut states: BTreeMap<Id, Vec<i32>> = BTreeMap::new();
-    for &pid in reached.keys() {
-        if let Ok(state) = family::state_of(pid) {
-            states.entry(state).or_default().push(pid);
+    for report in reports {
+        if let Ok(state) = family::state_of(report.pid) {
+            states.entry(state).or_default().push(report.pid);
         }
     }
-    match states.len() {
-        0 | 1 => {
-            if let (Some((state, pids)), false) = (states.first_key_value(), json) {
-                let _ = writeln!(anstream::stdout(), "{} processes, all in state {state}", pids.len());
-            }
-            Exit::Done
-        }
-        _ => {
-            let list: Vec<_> = states.iter().map(|(state, pids)| format!("{state}: {pids:?}")).collect();
-            let error = Error::Disagree(list.join("; "));
-            let _ = writeln!(anstream::stderr(), "dsu-push: {RED}error:{RESET} {error}");
-            Exit::Error
-        }
+    if states.len() > 1 {
+        let list: Vec<_> = states.iter().map(|(state, pids)| format!("{state}: {pids:?}")).collect();
+        let error = Error::Disagree(list.join("; "));
+        let _ = writeln!(anstream::stderr(), "dsu-push: {RED}error:{RESET} {error}");
+        return error.exit();
     }
+    if let (Some((state, pids)), false) = (states.first_key_value(), json) {
+        let number = if pids.len() == 1 { "1 process".to_owned() } else { format!("{} processes, all", pids.len()) };
+        let _ = writeln!(anstream::stdout(), "{number} in state {state}");
+    }
+    Exit::Done
 }
 
 fn print(report: &Report, json: bool) {

@@ -27,9 +27,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a thread gets to stop: it is asleep, so it takes microseconds, unless it sleeps
-/// uninterruptibly.
-const STOP_WAIT: Duration = Duration::from_millis(5);
+/// How long a thread gets to stop. It takes microseconds, unless the machine is overloaded or the
+/// thread sleeps uninterruptibly.
+const STOP_WAIT: Duration = Duration::from_millis(50);
 
 /// What became of an attempt to wake a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

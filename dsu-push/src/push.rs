@@ -5,7 +5,7 @@ use crate::{
     control::{Applied, Ask, Remote},
     patchfile::PatchFile,
     process::{self, Process},
-    request::{Answer, Session},
+    request::{Answer, Outcome, Session},
 };
 use dsu_abi::{Id, control::op, status::Status};
 use std::time::{Duration, Instant};
@@ -117,7 +117,7 @@ fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success
                 });
             }
             let op = if matches!(operation, Operation::Apply(_)) { op::APPLY } else { op::CHECK };
-            send(&process, &mut session, patch, op)?
+            persist(&mut session, timeout, |session, window| send(&process, session, patch, op, window))?
         }
         Operation::UndoEverywhere(patch) if applied.iter().all(|old| old.id != patch) => {
             success.patch = patch.to_string();
@@ -129,13 +129,15 @@ fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success
             let newest = choose(Some(&patch.to_string()), &applied)?;
             success.patch.clone_from(&newest.name);
             success.patch_id = newest.id;
-            session.ask(Ask { op: op::UNDO, size: 0, patch: newest.id })?
+            let ask = Ask { op: op::UNDO, size: 0, patch: newest.id };
+            persist(&mut session, timeout, |session, window| session.ask(ask, window))?
         }
         Operation::Undo(wanted) => {
             let newest = choose(wanted, &applied)?;
             success.patch.clone_from(&newest.name);
             success.patch_id = newest.id;
-            session.ask(Ask { op: op::UNDO, size: 0, patch: newest.id })?
+            let ask = Ask { op: op::UNDO, size: 0, patch: newest.id };
+            persist(&mut session, timeout, |session, window| session.ask(ask, window))?
         }
     };
     success.status = expect_success(&answer)?;
@@ -149,16 +151,41 @@ fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success
     Ok(success)
 }
 
+/// How long the threads are held at the first attempt to bring all of them to rest at once. Each
+/// further attempt holds them longer, up to a part of the whole time; in between, they run.
+const FIRST_WINDOW: Duration = Duration::from_millis(20);
+const LARGEST_PART: u32 = 5;
+
+/// Asks again and again, with `ask`, until the threads come to rest at the same time.
+fn persist(
+    session: &mut Session,
+    timeout: Duration,
+    mut ask: impl FnMut(&mut Session, Duration) -> Result<Outcome>,
+) -> Result<Answer> {
+    let mut window = FIRST_WINDOW;
+    loop {
+        session.settle(window)?;
+        match ask(session, window)? {
+            Outcome::Answered(answer) => return Ok(answer),
+            Outcome::NotAtRest(views) if !session.time_left() => return Err(session.timed_out(&views)),
+            Outcome::NotAtRest(_) => window = (window * 2).min((timeout / LARGEST_PART).max(FIRST_WINDOW)),
+        }
+    }
+}
+
 /// Puts the patch file into the process and asks for `op`.
-fn send(process: &Process, session: &mut Session, patch: &PatchFile, op: u32) -> Result<Answer> {
+fn send(process: &Process, session: &mut Session, patch: &PatchFile, op: u32, window: Duration) -> Result<Outcome> {
     let size = patch.bytes.len() as u64;
-    let reserved = session.ask(Ask { op: op::RESERVE, size, patch: Id::default() })?;
+    let reserved = match session.ask(Ask { op: op::RESERVE, size, patch: Id::default() }, window)? {
+        Outcome::Answered(answer) => answer,
+        other => return Ok(other),
+    };
     expect_success(&reserved)?;
     if reserved.buffer == 0 || reserved.buffer_size < size {
         return Err(Error::DamagedControl(format!("a buffer of {} bytes is too small", reserved.buffer_size)));
     }
     process.memory.write(reserved.buffer, &patch.bytes)?;
-    session.ask(Ask { op, size, patch: Id::default() })
+    session.ask(Ask { op, size, patch: Id::default() }, window)
 }
 
 fn expect_success(answer: &Answer) -> Result<Status> {

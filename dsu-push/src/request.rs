@@ -29,7 +29,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_millis(10);
 /// How long a woken thread gets to enter the runtime before another one is woken.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// How long an answer may be overdue once the leader was told to give up.
+/// How long an answer may be overdue once the leader's time is over.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The answer to a request.
@@ -47,6 +47,15 @@ pub struct Answer {
     pub pause_ns: u64,
     /// How long loading and checking took.
     pub prepare_ns: u64,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// With an answer.
+    Answered(Answer),
+    /// With nothing changed, because these threads did not come to rest in time.
+    NotAtRest(Vec<View>),
 }
 
 /// A conversation with one process.
@@ -96,31 +105,47 @@ impl<'p> Session<'p> {
         Instant::now() < self.deadline
     }
 
-    /// Asks, and waits for the answer.
-    pub fn ask(&mut self, ask: Ask) -> Result<Answer> {
+    /// Asks, and waits for the answer. Where the operation needs all threads at rest, they are
+    /// held for at most `window`; those that have come to rest stand still that long.
+    pub fn ask(&mut self, ask: Ask, window: Duration) -> Result<Outcome> {
         self.take_over()?;
         let sequence = self.new_sequence()?;
-        self.remote.write_request(&ask, sequence, self.leader_timeout())?;
+        self.remote.write_request(&ask, sequence, self.leader_timeout(window))?;
         self.lift_filters()?;
         self.remote.raise(1)?;
         let barrier = matches!(ask.op, op::APPLY | op::UNDO);
-        let result = self.wait(sequence, barrier);
-        match result {
-            Ok(answer) => Ok(answer),
+        match self.wait(sequence, barrier, window) {
+            Ok(outcome @ Outcome::Answered(_)) => Ok(outcome),
             Err(error @ Error::Vanished) => Err(error),
-            Err(error) => match self.withdraw(sequence)? {
-                // It was answered at the last moment.
-                Some(answer) => Ok(answer),
-                None => Err(error),
+            // It may be answered at the last moment.
+            other => match self.withdraw(sequence)? {
+                Some(answer) if answer.status != Status::TimedOut => Ok(Outcome::Answered(answer)),
+                _ => other,
             },
         }
     }
 
+    /// Waits for at most `patience` while a thread sleeps outside every quiescent call: to hold
+    /// the other threads would be in vain.
+    pub fn settle(&mut self, patience: Duration) -> Result<()> {
+        let start = Instant::now();
+        while start.elapsed() < patience && self.time_left() {
+            let pid = self.process.pid;
+            let outside = |view: &View| !view.at_rest() && matches!(activity(pid, view.tid), Activity::Call { .. });
+            if !self.survey()?.iter().any(outside) {
+                break;
+            }
+            self.tracer.pump();
+            std::thread::sleep(LONG_STEP);
+        }
+        Ok(())
+    }
+
     /// The time a leader may wait for other threads: a bit less than we wait ourselves.
-    fn leader_timeout(&self) -> u32 {
+    fn leader_timeout(&self, window: Duration) -> u32 {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let margin = (left / 10).min(Duration::from_millis(500));
-        (left - margin).as_millis().clamp(1, u128::from(u32::MAX)) as u32
+        (left - margin).min(window).as_millis().clamp(1, u128::from(u32::MAX)) as u32
     }
 
     /// Any number that was not used for the last request.
@@ -181,7 +206,7 @@ impl<'p> Session<'p> {
     }
 
     /// Waits for the answer to `sequence`, and does our part to bring it about.
-    fn wait(&mut self, sequence: u64, barrier: bool) -> Result<Answer> {
+    fn wait(&mut self, sequence: u64, barrier: bool, window: Duration) -> Result<Outcome> {
         let start = Instant::now();
         let mut gone = false;
         let mut cleared = 0;
@@ -200,11 +225,15 @@ impl<'p> Session<'p> {
             let pending = self.pending()?;
             let progress = self.remote.progress()?;
             if progress.sequence == sequence {
-                return self.answer(progress, &in_the_way);
+                let answer = self.answer(progress)?;
+                return Ok(match answer.status {
+                    Status::TimedOut => Outcome::NotAtRest(in_the_way),
+                    _ => Outcome::Answered(answer),
+                });
             }
             let now = Instant::now();
             if now >= self.deadline {
-                return Err(self.timed_out(&in_the_way));
+                return Ok(Outcome::NotAtRest(in_the_way));
             }
             match progress.phase {
                 phase::IDLE if now >= look => {
@@ -215,7 +244,7 @@ impl<'p> Session<'p> {
                         self.remote.raise(1)?;
                         cleared = 0;
                     }
-                    self.remote.set_timeout(self.leader_timeout())?;
+                    self.remote.set_timeout(self.leader_timeout(window))?;
                     in_the_way = self.wake(barrier)?;
                     look = Instant::now() + interval;
                     interval = (interval * 2).min(LONGEST_INTERVAL);
@@ -263,7 +292,7 @@ impl<'p> Session<'p> {
             let tid = view.tid;
             let due = self.wakes.next.get(&tid).is_none_or(|(when, _)| *when <= now);
             let asleep = !matches!(activity(self.process.pid, tid), Activity::Running | Activity::Asleep);
-            if !due || !asleep || self.stopped(tid) {
+            if !due || !asleep || !self.can_wake(tid) {
                 continue;
             }
             let Some(state) = self.threads.state_address(tid, &mut self.tracer) else { continue };
@@ -291,16 +320,16 @@ impl<'p> Session<'p> {
         Ok(in_the_way)
     }
 
-    /// Whether a thread is stopped by job control: it cannot be woken, and is to stay as it is.
-    fn stopped(&self, tid: i32) -> bool {
-        ProcStatus::of_thread(self.process.pid, tid).is_ok_and(|status| status.state == 'T')
+    /// Whether a sleeping thread can be woken: not if job control has stopped it, in which state it
+    /// is to stay, nor if it sleeps uninterruptibly.
+    fn can_wake(&self, tid: i32) -> bool {
+        ProcStatus::of_thread(self.process.pid, tid).is_ok_and(|status| status.state == 'S')
     }
 
-    fn answer(&mut self, progress: Progress, in_the_way: &[View]) -> Result<Answer> {
+    fn answer(&self, progress: Progress) -> Result<Answer> {
         let response = self.remote.response()?;
         let text = message(&response);
         match Status::from_code(progress.status) {
-            Some(Status::TimedOut) => Err(self.timed_out(in_the_way)),
             Some(status) => Ok(Answer {
                 status,
                 message: text,
@@ -313,7 +342,8 @@ impl<'p> Session<'p> {
         }
     }
 
-    fn timed_out(&mut self, in_the_way: &[View]) -> Error {
+    /// The error to report when the time is over, given the threads that were in the way.
+    pub fn timed_out(&mut self, in_the_way: &[View]) -> Error {
         let mut views = in_the_way.to_vec();
         if views.is_empty() {
             views = self.survey().unwrap_or_default().into_iter().filter(|view| !view.leading()).collect();
@@ -326,7 +356,8 @@ impl<'p> Session<'p> {
     fn withdraw(&mut self, sequence: u64) -> Result<Option<Answer>> {
         // From here on, a thread that enters the runtime finds that the request is not for it.
         self.remote.address_to(0)?;
-        self.remote.set_timeout(1)?;
+        let leader_timeout = self.remote.read()?.request.timeout_ms.load(Relaxed);
+        let patience = GRACE + Duration::from_millis(u64::from(leader_timeout));
         let start = Instant::now();
         let mut calm = 0;
         loop {
@@ -337,10 +368,7 @@ impl<'p> Session<'p> {
                 if pending != 0 && !self.led()? {
                     self.remote.raise(0)?;
                 }
-                return match self.answer(progress, &[]) {
-                    Err(Error::TimedOut { .. }) => Ok(None),
-                    other => other.map(Some),
-                };
+                return self.answer(progress).map(Some);
             }
             // A leader shows in its thread's state; the phase alone may be inherited over fork.
             let led = self.led()?;
@@ -350,7 +378,7 @@ impl<'p> Session<'p> {
                 self.remote.raise(0)?;
                 return Ok(None);
             }
-            if start.elapsed() > GRACE + self.timeout {
+            if start.elapsed() > patience {
                 return Err(Error::Busy { by: "the process itself has not finished an earlier request and".into() });
             }
             std::thread::sleep(if led { LONG_STEP } else { STEP * 5 });

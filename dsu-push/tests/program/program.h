@@ -1,0 +1,13 @@
+/* A program that sleeps in a system call of choice; see main.c. */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+/* answer.c */
+int answer(void);
+const char *version(void);
+
+/* rest.c */
+void prepare(void);
+long rest(const char *how);
+
+#endif

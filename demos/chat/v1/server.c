@@ -1,5 +1,6 @@
 /* The event loop. */
-#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -11,10 +12,11 @@ struct session sessions[MAX_SESSIONS];
 
 static void greet_new_client(int listener)
 {
-    int fd = accept(listener, NULL, NULL);
+    int fd = accept(listener, NULL, NULL), on = 1;
 
     if (fd < 0)
         return;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     for (int i = 0; i < MAX_SESSIONS; i++)
         if (sessions[i].fd < 0) {
             session_open(&sessions[i], fd);

@@ -278,6 +278,9 @@ impl Input {
 }
 
 fn kind_by_name(path: &OsStr) -> InputKind {
+    if path == "-" {
+        return InputKind::C; // with -E; without, the real compiler refuses it
+    }
     match Path::new(path).extension().and_then(OsStr::to_str) {
         Some("c") => InputKind::C,
         Some("i") => InputKind::PreprocessedC,

@@ -81,7 +81,7 @@ impl Maker<'_> {
         for index in 0..self.inputs.files.len() {
             let file = &self.inputs.files[index];
             let source = matches!(file.place, Place::Source(_));
-            if !source && !(file.slim_lto && file.images.len() == 1) {
+            if !source && (!file.slim_lto || file.images.len() != 1) {
                 continue;
             }
             let bytes = match file.images.first() {

@@ -1,0 +1,340 @@
+//! Links: the plain result where there is nothing to do, the updatable one where there is.
+
+use super::sandbox::{Sandbox, dsu_cc, members};
+
+const NOTE: &str = "has no update points and can never be updated";
+
+#[test]
+fn separate_objects_one_call_and_any_order() {
+    for (compile, link) in [
+        ("-O2 -c main.c step.c", "main.o step.o -o prog"),
+        ("-g -fPIE -c main.c step.c", "-pie -o prog main.o step.o"),
+        ("-fno-pie -c main.c step.c", "-no-pie main.o step.o -oprog"),
+        ("-c step.c", "main.c step.o -o prog -O1"),
+        ("-c step.c", "-o prog -DUNUSED -x c main.c -x none step.o -lm"),
+        ("-c step.c", "main.c step.c -o prog -O2 -pipe -MD -s"),
+        ("-c step.c", "main.c step.c -o prog -Wl,--gc-sections -ffunction-sections -Wl,-Map=map -rdynamic"),
+        ("-c main.c step.c -o both.o", ""),
+    ] {
+        let sandbox = Sandbox::with_program();
+        if link.is_empty() {
+            assert_ne!(sandbox.cc(compile).code, Some(0));
+            continue;
+        }
+        sandbox.cc_ok(compile);
+        let done = sandbox.cc_ok(link);
+        assert_eq!((done.out.as_str(), done.err.as_str()), ("", ""), "{link}");
+        assert!(sandbox.updatable("prog"), "{link}");
+        assert_eq!(sandbox.program("./prog"), "12\n", "{link}");
+        assert_eq!(sandbox.exists("map"), link.contains("-Map"), "{link}");
+    }
+}
+
+#[test]
+fn dependency_files_of_compile_and_link() {
+    for args in ["main.c step.c -o prog -MD", "main.c step.c -o prog -MMD -MF deps", "main.c step.c -MD"] {
+        let (real, ours) = (Sandbox::with_program(), Sandbox::with_program());
+        real.ok("cc", args);
+        ours.cc_ok(args);
+        let dependencies = |s: &Sandbox| {
+            let entries = std::fs::read_dir(s.path(".")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<_> = entries.filter(|n| n.ends_with(".d") || n == "deps").collect();
+            names.sort();
+            names.iter().map(|n| (n.clone(), s.read(n))).collect::<Vec<_>>()
+        };
+        // The compiler names objects of its own, by random names, as targets.
+        let without_targets = |list: Vec<(String, String)>| {
+            list.into_iter().map(|(n, t)| (n, t.split_once(':').unwrap().1.to_owned())).collect::<Vec<_>>()
+        };
+        assert_eq!(without_targets(dependencies(&ours)), without_targets(dependencies(&real)), "{args}");
+        assert!(ours.updatable(if args.contains("-o") { "prog" } else { "a.out" }));
+    }
+}
+
+#[test]
+fn linker_errors_are_the_real_ones() {
+    for args in ["main.o -o prog", "main.o missing.o", "main.o -lno-such-library", "main.o step.o -Wl,--no-such-option"] {
+        let sandbox = Sandbox::with_program();
+        sandbox.cc_ok("-c main.c step.c");
+        let real = sandbox.run("cc", args);
+        let ours = sandbox.cc(args);
+        assert_eq!(ours, real, "{args}");
+        assert_ne!(ours.code, Some(0), "{args}");
+        assert!(!sandbox.exists("prog"));
+    }
+}
+
+#[test]
+fn what_the_linker_prints_is_passed_on() {
+    let sandbox = Sandbox::with_program();
+    sandbox.cc_ok("-c main.c step.c");
+    for option in ["-Wl,-t", "-Wl,--trace", "-Wl,--print-map", "-Wl,--verbose", "-Wl,--print-memory-usage", "-t"] {
+        let real = sandbox.ok("cc", &format!("main.o step.o -o real {option}"));
+        let ours = sandbox.cc_ok(&format!("main.o step.o -o real {option}"));
+        assert_eq!(ours.out.lines().count(), real.out.lines().count(), "{option}");
+        assert!(sandbox.updatable("real"), "{option}");
+    }
+}
+
+#[test]
+fn without_update_points_the_plain_program_is_the_result() {
+    let sandbox = Sandbox::with_program();
+    std::fs::remove_file(sandbox.path("dsu.toml")).unwrap();
+    sandbox.cc_ok("-c main.c step.c");
+    let done = sandbox.cc_ok("main.o step.o -o prog");
+    assert_eq!(done.err, format!("dsu-cc: prog {NOTE} (see dsu-cc --suggest-update-points)\n"));
+    sandbox.ok("cc", "main.o step.o -o real");
+    assert_eq!(std::fs::read(sandbox.path("prog")).unwrap(), std::fs::read(sandbox.path("real")).unwrap());
+    for probe in ["main.o step.o -o conftest", "main.o step.o -o cmTC_12345", "main.o step.o -o /dev/null"] {
+        assert_eq!(sandbox.cc_ok(probe).err, "", "{probe}");
+    }
+    let static_program = sandbox.cc_ok("main.o step.o -static -o static");
+    assert!(static_program.err.contains(NOTE));
+    let report = sandbox.report("main.o step.o -o prog");
+    assert_eq!(report["update_points"].as_array().unwrap().len(), 0);
+    assert!(report["notes"][0].as_str().unwrap().contains("no dsu.toml"));
+    let text = sandbox.cc_ok("--dsu-report main.o step.o -o prog").err;
+    assert!(text.contains("prog can never be updated"), "{text}");
+}
+
+#[test]
+fn static_programs_with_update_points_are_refused() {
+    for option in ["-static", "-static-pie", "-Wl,-static"] {
+        let sandbox = Sandbox::with_program();
+        let done = sandbox.cc(&format!("main.c step.c -o prog {option}"));
+        if option == "-Wl,-static" && done.err.contains("ld returned") {
+            continue; // no program either with the real compiler
+        }
+        assert_eq!(done.code, Some(1), "{option}: {}", done.err);
+        assert!(done.err.contains("statically linked") && done.err.contains("link without -static"), "{}", done.err);
+        assert!(!sandbox.exists("prog"), "make must not take it for done");
+    }
+}
+
+#[test]
+fn shared_libraries_and_partial_links_pass_through() {
+    let sandbox = Sandbox::with_program();
+    sandbox.cc_ok("-fPIC -c main.c step.c");
+    assert_eq!(sandbox.cc_ok("-shared step.o -o libstep.so").err, "");
+    assert!(!sandbox.has_section("libstep.so", ".dsu.unit"));
+    let done = sandbox.cc_ok("--dsu-report -shared step.o -o libstep.so");
+    assert!(done.err.contains("libstep.so: a shared library: its units are not updatable"), "{}", done.err);
+    sandbox.cc_ok("main.o ./libstep.so -o prog");
+    assert!(sandbox.updatable("prog"));
+    assert_eq!(sandbox.program("./prog"), "12\n");
+    // One object of two units is kept, and so the update point in it cannot be.
+    sandbox.cc_ok("-r main.o step.o -o joined.o");
+    let done = sandbox.cc("joined.o -o prog");
+    assert_eq!(done.code, Some(1));
+    assert!(done.err.contains("ld -r"), "{}", done.err);
+    // A kept unit elsewhere is no obstacle.
+    sandbox.file("more.c", "int more(void) { return 1; }\n");
+    sandbox.cc_ok("-c more.c");
+    sandbox.cc_ok("-r step.o more.o -o joined.o");
+    let report = sandbox.report("main.o joined.o -o prog");
+    let kept = members(&report["units"], "kept");
+    assert_eq!(kept.iter().filter(|k| k.contains("2 units are joined in one object by ld -r")).count(), 2, "{kept:?}");
+    assert_eq!(sandbox.program("./prog"), "12\n");
+}
+
+#[test]
+fn link_time_optimisation() {
+    for option in ["-flto", "-flto -ffat-lto-objects", "-flto=auto -fwhole-program"] {
+        let sandbox = Sandbox::with_program();
+        if option.contains("whole") {
+            sandbox.cc_ok(&format!("-O2 {option} main.c step.c -o prog"));
+        } else {
+            sandbox.cc_ok(&format!("-O2 {option} -c main.c step.c"));
+            sandbox.cc_ok(&format!("-O2 {option} main.o step.o -o prog"));
+        }
+        assert!(sandbox.updatable("prog"), "{option}");
+        assert_eq!(sandbox.program("./prog"), "12\n", "{option}");
+    }
+}
+
+#[test]
+fn sources_in_other_languages() {
+    let sandbox = Sandbox::with_program();
+    sandbox.file("asm.S", "#ifndef X\n#error X\n#endif\n.globl from_asm\nfrom_asm: mov $7, %eax\nret\n.section .note.GNU-stack\n");
+    sandbox.file("step.c", "int from_asm(void);\nint step(int n) { return from_asm() + 4 + n; }\n");
+    let report = sandbox.report("-DX=1 main.c asm.S step.c -o prog");
+    assert_eq!(members(&report["units"], "source"), ["main.c", "step.c"]);
+    assert_eq!(sandbox.program("./prog"), "12\n");
+}
+
+#[test]
+fn the_configuration_is_found_and_chosen() {
+    let mut sandbox = Sandbox::with_program();
+    let text = sandbox.read("dsu.toml");
+    std::fs::remove_file(sandbox.path("dsu.toml")).unwrap();
+    sandbox.cc_ok("-c main.c step.c");
+    sandbox.file("elsewhere/points.toml", &text);
+    sandbox.cc_ok("--dsu-config elsewhere/points.toml main.o step.o -o prog");
+    assert!(sandbox.updatable("prog"));
+    sandbox.set("DSU_CONFIG", "elsewhere/points.toml");
+    sandbox.cc_ok("main.o step.o -o prog2");
+    assert!(sandbox.updatable("prog2"));
+    sandbox.set("DSU_CONFIG", "missing.toml");
+    let done = sandbox.cc("main.o step.o -o prog3");
+    assert!(done.code == Some(1) && done.err.contains("cannot read missing.toml"), "{}", done.err);
+    assert!(!sandbox.exists("prog3"));
+    sandbox.set("DSU_CONFIG", "");
+    sandbox.file("out/dsu.toml", &text);
+    sandbox.cc_ok("main.o step.o -o out/prog");
+    assert!(sandbox.updatable("out/prog"));
+    sandbox.file("out/dsu.toml", "[[update-point]]\nfunction = \"main\"\nwhen = 1\n");
+    let done = sandbox.cc("main.o step.o -o out/prog");
+    assert!(done.err.contains("out/dsu.toml:3: unknown field `when`"), "{}", done.err);
+}
+
+#[test]
+fn one_configuration_for_several_programs() {
+    let sandbox = Sandbox::with_program();
+    sandbox.file("tool.c", "int step(int n);\nint server_loop(void);\nint main(void) { return step(1) - 12; }\n");
+    sandbox.file("dsu.toml", "[[update-point]]\nfunction = \"server_loop\"\n");
+    let done = sandbox.cc_ok("tool.c step.c -o tool");
+    assert!(done.err.contains("left out: no function server_loop here") && done.err.contains(NOTE), "{}", done.err);
+    sandbox.file("dsu.toml", "[[update-point]]\nfunction = \"main\"\nprogram = \"prog\"\n");
+    let done = sandbox.cc_ok("tool.c step.c -o tool");
+    assert!(!done.err.contains("left out") && done.err.contains(NOTE), "{}", done.err);
+    sandbox.cc_ok("main.c step.c -o prog");
+    assert!(sandbox.updatable("prog") && !sandbox.updatable("tool"));
+}
+
+#[test]
+fn annotated_programs_link_with_and_without_update_points() {
+    let sandbox = Sandbox::with_program();
+    std::fs::remove_file(sandbox.path("dsu.toml")).unwrap();
+    sandbox.file("conf.h", "#include <dsu.h>\n");
+    sandbox.file(
+        "self.c",
+        "#include \"conf.h\"\n#include <stdio.h>\nint main(void) { printf(\"%d\\n\", dsu_apply(\"/none\")); return dsu_pending; }\n",
+    );
+    let done = sandbox.cc_ok("self.c -o self");
+    assert!(done.err.contains(NOTE), "{}", done.err);
+    assert_eq!(sandbox.program("./self"), "10\n", "DSU_WRONG_STATE");
+    sandbox.file(
+        "point.c",
+        "#include \"conf.h\"\n#include <stdio.h>\nint step(int n);\nint main(void) {\n    for (int i = 0; i < 2; i++) {\n\
+         \x20       DSU_UPDATE_POINT(\"here\");\n        if (i == 1) printf(\"%d\\n\", step(i));\n    }\n    return 0;\n}\n",
+    );
+    sandbox.cc_ok("-c point.c step.c");
+    let report = sandbox.report("point.o step.o -o point");
+    assert_eq!(members(&report["update_points"], "function"), ["main"]);
+    assert_eq!(sandbox.program("./point"), "12\n");
+    sandbox.ok("ar", "rcs libpoint.a point.o");
+    sandbox.cc_ok("step.o -L. -lpoint -o point2");
+    assert_eq!(sandbox.program("./point2"), "12\n");
+}
+
+#[test]
+fn the_report_and_kept_units() {
+    let sandbox = Sandbox::with_program();
+    sandbox.file("step.c", "int step(int n) { int twice(int x) { return 2 * x + n; } return twice(5) + 1; }\n");
+    let report = sandbox.report("main.c step.c -o prog");
+    assert_eq!(report["output"], "prog");
+    assert_eq!(members(&report["update_points"], "function"), ["main"]);
+    let kept = members(&report["units"], "kept");
+    assert!(kept[0].is_empty() && !kept[1].is_empty(), "{kept:?}");
+    assert_eq!(sandbox.program("./prog"), "12\n");
+    let done = sandbox.cc_ok("main.c step.c -o prog");
+    assert!(done.err.contains("step.c stays as it is and cannot be updated: "), "{}", done.err);
+    let done = sandbox.cc_ok("main.c step.c -o prog --dsu-report");
+    assert!(done.err.contains("prog can be updated while it runs") && done.err.contains("kept"), "{}", done.err);
+}
+
+#[test]
+fn a_unit_whose_new_text_does_not_compile_is_kept() {
+    let mut sandbox = Sandbox::with_program();
+    let wrapper = "#!/bin/sh\ncase \"$*\" in *cpp-output*)\n  cat > text.$$\n  if grep -q 'scale(int' text.$$; then echo 'step.c:2: error: poisoned' >&2; exit 1; fi\n  exec cc \"$@\" < text.$$;;\nesac\nexec cc \"$@\"\n";
+    sandbox.script("wrapper", wrapper);
+    sandbox.set("DSU_CC", sandbox.path("wrapper"));
+    sandbox.cc_ok("-c main.c step.c");
+    let report = sandbox.report("main.o step.o -o prog");
+    let kept = members(&report["units"], "kept");
+    assert_eq!(kept[1], "its rewritten text does not compile: step.c:2: error: poisoned");
+    assert!(kept[0].is_empty());
+    assert_eq!(sandbox.program("./prog"), "12\n");
+}
+
+#[test]
+fn compiled_units_are_cached() {
+    let mut sandbox = Sandbox::with_program();
+    sandbox.script("wrapper", "#!/bin/sh\ncase \"$*\" in *cpp-output*) echo >> count;; esac\nexec cc \"$@\"\n");
+    sandbox.set("DSU_CC", sandbox.path("wrapper"));
+    sandbox.cc_ok("-c main.c step.c");
+    sandbox.cc_ok("main.o step.o -o prog");
+    assert_eq!(sandbox.read("count").lines().count(), 2);
+    sandbox.cc_ok("main.o step.o -o prog");
+    assert_eq!(sandbox.read("count").lines().count(), 2, "both from the cache");
+    sandbox.file("step.c", "int step(int n) { return n + 11; }\n");
+    sandbox.cc_ok("-c step.c");
+    sandbox.cc_ok("main.o step.o -o prog");
+    assert_eq!(sandbox.read("count").lines().count(), 3, "one from the cache");
+    sandbox.set("DSU_CACHE", "off");
+    sandbox.cc_ok("main.o step.o -o prog");
+    assert_eq!(sandbox.read("count").lines().count(), 5);
+    assert_eq!(sandbox.program("./prog"), "12\n");
+}
+
+#[test]
+fn saved_files_reproduce_the_link() {
+    let sandbox = Sandbox::with_program();
+    sandbox.cc_ok("main.c step.c -o prog --dsu-save=saved");
+    for name in ["plain.sh", "link.sh", "trace", "unit-0.original.i", "unit-1.i", "unit-1.flags", "program.s", "report.json"] {
+        assert!(sandbox.exists(&format!("saved/prog/{name}")), "{name}");
+    }
+    sandbox.ok("sh", "saved/prog/link.sh");
+    let again = std::fs::read_dir(sandbox.path(".")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let again = again.filter(|n| n.starts_with(".prog.dsu")).collect::<Vec<_>>();
+    assert_eq!(sandbox.program(&format!("./{}", again[0])), "12\n");
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let mut sandbox = Sandbox::with_program();
+    std::fs::create_dir(sandbox.path("tmp")).unwrap();
+    sandbox.set("TMPDIR", sandbox.path("tmp"));
+    sandbox.cc_ok("main.c step.c -o prog");
+    assert_eq!(std::fs::read_dir(sandbox.path("tmp")).unwrap().count(), 0);
+    let names = std::fs::read_dir(sandbox.path(".")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, [".cache", "dsu.toml", "main.c", "prog", "step.c", "tmp"]);
+}
+
+#[test]
+fn suggestions_make_a_program_updatable() {
+    let sandbox = Sandbox::with_program();
+    std::fs::remove_file(sandbox.path("dsu.toml")).unwrap();
+    sandbox.cc_ok("-c main.c step.c");
+    let done = sandbox.cc_ok("--suggest-update-points main.o step.o");
+    assert!(done.out.contains("function = \"main\"") && done.out.contains("usleep"), "{}", done.out);
+    assert!(!sandbox.exists("a.out"));
+    sandbox.file("dsu.toml", &done.out);
+    sandbox.cc_ok("main.o step.o -o prog");
+    assert!(sandbox.updatable("prog"));
+    assert_eq!(sandbox.program("./prog"), "12\n");
+}
+
+#[test]
+fn debug_information_points_at_the_sources() {
+    let sandbox = Sandbox::with_program();
+    sandbox.cc_ok("-g -O0 main.c step.c -o prog");
+    let symbols = sandbox.ok("nm", "prog").out;
+    let address = symbols.lines().find_map(|l| l.strip_suffix(" T step").or(l.strip_suffix(" t step"))).unwrap();
+    let line = sandbox.ok("addr2line", &format!("-e prog {address}")).out;
+    assert_eq!(line.trim(), format!("{}:2", sandbox.path("step.c").display()));
+}
+
+#[test]
+fn very_long_link_lines() {
+    let sandbox = Sandbox::with_program();
+    sandbox.cc_ok("-c main.c step.c");
+    sandbox.ok("ar", "rcs libstep.a step.o");
+    sandbox.file("args", &format!("main.o {} -o prog", "./././././././././libstep.a ".repeat(22_000)));
+    sandbox.cc_ok("@args");
+    assert_eq!(sandbox.program("./prog"), "12\n");
+    assert!(sandbox.updatable("prog"));
+    assert_eq!(sandbox.run(dsu_cc(), "@args -c").code, sandbox.run("cc", "@args -c").code);
+}

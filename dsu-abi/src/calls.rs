@@ -26,6 +26,17 @@ pub const WAITING: &[&str] = &[
 /// | `dsu_update_point` | `void (const char *name)`: called when `dsu_pending` is not 0 |
 /// | `dsu_quiescent_enter` | `const void *(const char *name)`: a quiescent call begins; returns the one around it |
 /// | `dsu_quiescent_leave` | `void (const void *outer)`: it is over; `outer` is in force again |
+/// | `dsu_quiescent_pass` | `void (const char *name)`: the function about to be called may take the mark of that name; 0 takes it back |
+/// | `dsu_quiescent_take` | `const char *(void)`: takes the mark that the caller passed; 0 if none |
 /// | `dsu_pending` | `volatile unsigned` |
 pub const ENTRY_POINTS: &[&str] =
-    &["dsu_pending", "dsu_quiescent_enter", "dsu_quiescent_leave", "dsu_update_point", "dsu_apply", "dsu_last_message"];
+    &[
+    "dsu_pending",
+    "dsu_quiescent_enter",
+    "dsu_quiescent_leave",
+    "dsu_quiescent_pass",
+    "dsu_quiescent_take",
+    "dsu_update_point",
+    "dsu_apply",
+    "dsu_last_message",
+];

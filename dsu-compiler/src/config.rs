@@ -40,6 +40,7 @@ pub struct UpdatePoint {
     #[serde(default)]
     pub entry: bool,
     /// Functions called in that loop (with `entry`: in that function) during which a sleeping thread counts as standing at the point.
+    /// `"f > g"`: the call of `g` in `f`, in the activation of `f` that is called there.
     #[serde(default)]
     pub quiescent: Vec<String>,
 }

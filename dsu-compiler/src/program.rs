@@ -178,12 +178,17 @@ fn report(model: &Model, points: &Points, slots: &[BTreeSet<usize>], output: &st
                 function: model.function_name(p.function),
                 file: p.file.clone(),
                 line: p.line,
-                quiescent: p.quiescent.iter().map(|r| model.reference_name(p.function.unit, *r).to_owned()).collect(),
+                quiescent: p.quiescent.iter().map(|q| quiescent_name(model, q)).collect(),
                 path_functions: p.path.len(),
             })
             .collect(),
         ..Report::default()
     }
+}
+
+fn quiescent_name(model: &Model, quiescent: &crate::analyse::points::Quiescent) -> String {
+    let names: Vec<&str> = quiescent.chain.iter().map(|c| model.reference_name(c.unit, c.reference)).collect();
+    names.join(" > ")
 }
 
 /// Generates what the final link needs.

@@ -30,6 +30,22 @@ DSU_HIDDEN void dsu_quiescent_leave(const void *outer)
     __atomic_store_n(&dsu_thread.inside, (uint64_t)(uintptr_t)outer, __ATOMIC_RELEASE);
 }
 
+/* A quiescent call may lie in a function further down, but only in one particular activation of it: its caller
+ * passes a mark, which the first activation takes, so that nested ones find none. */
+static __thread const char *dsu_mark __attribute__((tls_model("initial-exec")));
+
+DSU_HIDDEN void dsu_quiescent_pass(const char *name)
+{
+    dsu_mark = name;
+}
+
+DSU_HIDDEN const char *dsu_quiescent_take(void)
+{
+    const char *name = dsu_mark;
+    dsu_mark = NULL;
+    return name;
+}
+
 DSU_HIDDEN struct dsu_thread_state *dsu_rt_thread(void)
 {
     return &dsu_thread;
@@ -43,6 +59,25 @@ DSU_HIDDEN struct dsu_tls_blocks *dsu_rt_tls_blocks(void)
 DSU_HIDDEN int dsu_rt_single_threaded(void)
 {
     return &__libc_single_threaded != NULL && __libc_single_threaded;
+}
+
+/* Where the main thread's stack began; a variable of the dynamic loader. */
+extern void *__libc_stack_end;
+
+/* Whether one of `values` (zeros aside) is on the calling thread's stack. 1 as well where that cannot be told: off the
+ * main thread's stack. What lies next below that stack is at least 128 MiB away, so a nearer frame is in it. */
+DSU_HIDDEN int dsu_rt_stack_has(const uint64_t *values, size_t count)
+{
+    volatile const uint64_t *word = __builtin_frame_address(0), *end = __libc_stack_end;
+    if (word >= end || (size_t)((char *)end - (char *)word) > (size_t)128 << 20)
+        return 1;
+    for (; word < end; word++) {
+        uint64_t value = *word;
+        for (size_t index = 0; index < count; index++)
+            if (value == values[index] && value != 0)
+                return 1;
+    }
+    return 0;
 }
 
 /* Module identifiers of patches start here; the dynamic loader's own are small. dsu-runtime/src/tls.rs has the same. */

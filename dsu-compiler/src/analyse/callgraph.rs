@@ -5,24 +5,30 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use dsu_abi::calls;
+
 use crate::analyse::model::{FunctionRef, Model};
 use crate::facts::{Target, Usage};
 
 /// The call graph of a program.
+#[derive(Default)]
 pub struct CallGraph {
+    /// Calls by name, functions that never return left out as callees.
+    direct: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    /// All calls.
     callees: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    /// All calls, backwards.
     callers: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
-    /// Functions that call a blocking library function themselves.
-    blocking: BTreeSet<FunctionRef>,
+    /// Functions that call a library function that waits.
+    waiting: BTreeSet<FunctionRef>,
 }
 
 impl CallGraph {
     /// Builds the graph.
     pub fn new(model: &Model) -> Self {
-        let mut graph = Self { callees: HashMap::new(), callers: HashMap::new(), blocking: BTreeSet::new() };
+        let mut graph = Self::default();
         let mut by_type: HashMap<&str, Vec<FunctionRef>> = HashMap::new();
-        let taken = model.address_taken();
-        for at in &taken {
+        for at in &model.called_through_pointers() {
             by_type.entry(&model.function(*at).prototype).or_default().push(*at);
         }
         for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
@@ -34,9 +40,14 @@ impl CallGraph {
                 };
                 let caller = FunctionRef { unit, function: inside };
                 match graph_target(model, unit, function) {
-                    Some(callee) => graph.add(caller, callee),
-                    None if is_blocking(&u.facts.functions[function].name) => {
-                        graph.blocking.insert(caller);
+                    Some(callee) => {
+                        graph.add(caller, callee);
+                        if !model.function(callee).attributes.noreturn && !u.facts.functions[function].attributes.noreturn {
+                            graph.direct.entry(caller).or_default().insert(callee);
+                        }
+                    }
+                    None if calls::WAITING.contains(&u.facts.functions[function].name.as_str()) => {
+                        graph.waiting.insert(caller);
                     }
                     None => {}
                 }
@@ -61,14 +72,27 @@ impl CallGraph {
         reach(&self.callers, [function])
     }
 
-    /// `function` and everything it may call.
-    pub fn descendants(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
-        reach(&self.callees, [function])
+    /// Functions on the way from `function` to a library call that waits. Calls through pointers count only
+    /// if there is no other way: the type of a pointer says little about where it leads.
+    pub fn ways_to_wait(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
+        let by_name = self.waits_below(&self.direct, function);
+        if by_name.is_empty() { self.waits_below(&self.callees, function) } else { by_name }
     }
 
-    /// Functions that may end up in a blocking library call.
-    pub fn may_block(&self) -> BTreeSet<FunctionRef> {
-        reach(&self.callers, self.blocking.iter().copied())
+    fn waits_below(&self, edges: &HashMap<FunctionRef, BTreeSet<FunctionRef>>, from: FunctionRef) -> BTreeSet<FunctionRef> {
+        let reached = reach(edges, [from]);
+        let mut backwards: HashMap<FunctionRef, BTreeSet<FunctionRef>> = HashMap::new();
+        for caller in &reached {
+            for callee in edges.get(caller).into_iter().flatten() {
+                backwards.entry(*callee).or_default().insert(*caller);
+            }
+        }
+        reach(&backwards, self.waiting.intersection(&reached).copied())
+    }
+
+    /// Functions that may end up in a library call that waits.
+    pub fn may_wait(&self) -> BTreeSet<FunctionRef> {
+        reach(&self.callers, self.waiting.iter().copied())
     }
 }
 
@@ -83,7 +107,7 @@ fn graph_target(model: &Model, unit: usize, function: usize) -> Option<FunctionR
 
 /// Whether a library function of this name may put its caller to sleep.
 pub fn is_blocking(name: &str) -> bool {
-    dsu_abi::calls::BLOCKING.contains(&name)
+    calls::BLOCKING.contains(&name)
 }
 
 fn reach(

@@ -212,10 +212,27 @@ impl Model {
 
     /// Functions whose address is taken, by any rewritten unit.
     pub fn address_taken(&self) -> BTreeSet<FunctionRef> {
+        self.addresses(|_, _| true)
+    }
+
+    /// Functions that a call through a pointer in the program may reach: those whose address goes anywhere but
+    /// straight into a library, such as `pthread_create` or `signal`.
+    pub fn called_through_pointers(&self) -> BTreeSet<FunctionRef> {
+        self.addresses(|unit, usage| match usage {
+            Usage::Argument(callee) => {
+                let f = &self.units[unit].facts.functions[callee];
+                self.definition_of(unit, callee).is_some() || f.definition.is_some()
+            }
+            _ => true,
+        })
+    }
+
+    fn addresses(&self, wanted: impl Fn(usize, Usage) -> bool) -> BTreeSet<FunctionRef> {
         let mut found = BTreeSet::new();
         for (unit, u) in self.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
             for reference in &u.facts.references {
-                if let (Target::Function(function), Usage::Address) = (reference.target, reference.usage) {
+                let Target::Function(function) = reference.target else { continue };
+                if matches!(reference.usage, Usage::Address | Usage::Argument(_)) && wanted(unit, reference.usage) {
                     found.extend(self.definition_of(unit, function));
                 }
             }

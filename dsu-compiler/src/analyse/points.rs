@@ -21,6 +21,25 @@ pub enum Place {
     Annotation,
 }
 
+/// A quiescent call: a thread asleep in it stands at the update point.
+///
+/// It may lie in a function further down: `quiescent = ["process > wait"]` means the call of `wait` in
+/// `process`, but only in the activation of `process` that the update point's own function called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quiescent {
+    /// The calls that lead to it, from the point's function on, the quiescent call last.
+    pub chain: Vec<CallRef>,
+}
+
+/// A call in the program's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CallRef {
+    /// Index of the unit.
+    pub unit: usize,
+    /// Index of the reference in the unit's facts.
+    pub reference: usize,
+}
+
 /// An update point of the program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Point {
@@ -30,8 +49,8 @@ pub struct Point {
     pub function: FunctionRef,
     /// Where in it.
     pub place: Place,
-    /// Quiescent calls: indices of references in the unit's facts.
-    pub quiescent: Vec<usize>,
+    /// Its quiescent calls.
+    pub quiescent: Vec<Quiescent>,
     /// The user's file.
     pub file: String,
     /// The user's line.
@@ -65,14 +84,17 @@ impl Points {
             }
         }
         annotated(model, &mut points);
-        let may_block = graph.may_block();
         for i in 0..points.list.len() {
             let point = &points.list[i];
             let mut path = graph.ancestors(point.function);
             let mut below = BTreeSet::new();
-            for call in &point.quiescent {
-                if let Some(callee) = callee(model, point.function.unit, *call) {
-                    below.extend(graph.descendants(callee).intersection(&may_block));
+            for quiescent in &point.quiescent {
+                let callees: Vec<_> = quiescent.chain.iter().map(|call| callee(model, *call)).collect();
+                if let Some((Some(last), between)) = callees.split_last().map(|(l, b)| (*l, b)) {
+                    below.extend(graph.ways_to_wait(last));
+                    path.extend(between.iter().flatten());
+                } else {
+                    path.extend(callees.iter().flatten());
                 }
             }
             path.extend(&below);
@@ -84,7 +106,8 @@ impl Points {
     }
 }
 
-fn callee(model: &Model, unit: usize, reference: usize) -> Option<FunctionRef> {
+/// The function of the program that a call calls.
+fn callee(model: &Model, CallRef { unit, reference }: CallRef) -> Option<FunctionRef> {
     let facts = &model.units[unit].facts;
     let Target::Function(function) = facts.references[reference].target else { return None };
     model
@@ -159,12 +182,13 @@ fn configured(model: &Model, entry: &UpdatePoint, function: FunctionRef) -> Resu
         }
         _ => ((definition.body, definition.end), definition.line, entry.function.clone()),
     };
-    let quiescent = quiescent_calls(model, function, range, &entry.quiescent);
-    for name in &entry.quiescent {
-        let called = quiescent.iter().any(|r| model.reference_name(function.unit, *r) == *name);
-        if !called {
-            return Err(problem(format!("the quiescent call {name} is not called there by name")));
-        }
+    let mut quiescent = Vec::new();
+    if entry.quiescent.is_empty() {
+        quiescent.extend(waiting_calls(model, function, range));
+    }
+    for names in &entry.quiescent {
+        let found = chains(model, function, range, names).map_err(problem)?;
+        quiescent.extend(found);
     }
     Ok(Point {
         name: entry.name.clone().unwrap_or(default_name),
@@ -177,23 +201,61 @@ fn configured(model: &Model, entry: &UpdatePoint, function: FunctionRef) -> Resu
     })
 }
 
-/// Calls in a range that are quiescent: the named ones, or, if none is named, the waiting library calls.
-fn quiescent_calls(model: &Model, function: FunctionRef, range: (usize, usize), names: &[String]) -> Vec<usize> {
-    let facts = &model.units[function.unit].facts;
-    let wanted = |r: &Reference, index: usize| {
-        let in_place = r.inside == Some(function.function)
+/// Calls in a range of a function for which `wanted` holds.
+fn calls_in(
+    model: &Model,
+    function: FunctionRef,
+    range: (usize, usize),
+    wanted: impl Fn(&Reference, &str) -> bool,
+) -> Vec<CallRef> {
+    let unit = function.unit;
+    let fits = |(index, r): &(usize, &Reference)| {
+        r.inside == Some(function.function)
             && (range.0..range.1).contains(&r.at)
-            && matches!(r.usage, Usage::Call(..));
-        let name = model.reference_name(function.unit, index);
-        let chosen = if names.is_empty() {
-            dsu_abi::calls::WAITING.contains(&name)
-                && matches!(r.target, Target::Function(f) if model.definition_of(function.unit, f).is_none())
-        } else {
-            names.iter().any(|n| n == name)
-        };
-        in_place && chosen
+            && matches!(r.usage, Usage::Call(..))
+            && wanted(r, model.reference_name(unit, *index))
     };
-    facts.references.iter().enumerate().filter(|(i, r)| wanted(r, *i)).map(|(i, _)| i).collect()
+    let references = model.units[unit].facts.references.iter().enumerate();
+    references.filter(fits).map(|(reference, _)| CallRef { unit, reference }).collect()
+}
+
+/// The library calls in a range that wait: quiescent if the configuration names no others.
+fn waiting_calls(model: &Model, function: FunctionRef, range: (usize, usize)) -> Vec<Quiescent> {
+    let waits = |r: &Reference, name: &str| {
+        let library = matches!(r.target, Target::Function(f) if model.definition_of(function.unit, f).is_none());
+        library && dsu_abi::calls::WAITING.contains(&name)
+    };
+    calls_in(model, function, range, waits).into_iter().map(|call| Quiescent { chain: vec![call] }).collect()
+}
+
+/// The calls that `NAME > NAME > NAME` stands for.
+fn chains(
+    model: &Model,
+    function: FunctionRef,
+    range: (usize, usize),
+    names: &str,
+) -> Result<Vec<Quiescent>, String> {
+    let (first, rest) = names.split_once('>').map_or((names, None), |(a, b)| (a, Some(b)));
+    let first = first.trim();
+    let calls = calls_in(model, function, range, |_, name| name == first);
+    if calls.is_empty() {
+        let place = &model.function(function).name;
+        return Err(format!("the quiescent call {first} is not called by name in {place} there"));
+    }
+    let Some(rest) = rest else {
+        return Ok(calls.into_iter().map(|call| Quiescent { chain: vec![call] }).collect());
+    };
+    let mut found = Vec::new();
+    for call in calls {
+        let inner = callee(model, call).ok_or_else(|| format!("{first} is not a function of the program"))?;
+        let definition = model.function(inner).definition.as_ref();
+        let body = definition.map(|d| (d.body, d.end)).ok_or_else(|| format!("{first} has no definition"))?;
+        for mut quiescent in chains(model, inner, body, rest)? {
+            quiescent.chain.insert(0, call);
+            found.push(quiescent);
+        }
+    }
+    Ok(found)
 }
 
 /// Points that the source itself declares.
@@ -222,7 +284,7 @@ fn annotated(model: &Model, points: &mut Points) {
                 name,
                 function,
                 place: Place::Annotation,
-                quiescent: quiescent_calls(model, function, range, &[]),
+                quiescent: waiting_calls(model, function, range),
                 file: definition.map(|d| d.file.clone()).unwrap_or_default(),
                 line: innermost.map(|l| l.line).or(definition.map(|d| d.line)).unwrap_or(0),
                 path: BTreeSet::new(),

@@ -14,14 +14,14 @@ use crate::program::ProgramError;
 pub fn suggest(input: &LinkInput) -> Result<Vec<Suggestion>, ProgramError> {
     let model = Model::new(input)?;
     let graph = CallGraph::new(&model);
-    let may_block = graph.may_block();
+    let may_wait = graph.may_wait();
     let mut found = Vec::new();
     for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
         for l in &u.facts.loops {
             let waits = |r: &Reference| {
                 let Target::Function(callee) = r.target else { return false };
                 let name = u.facts.functions[callee].name.as_str();
-                let below = model.definition_of(unit, callee).is_some_and(|at| may_block.contains(&at));
+                let below = model.definition_of(unit, callee).is_some_and(|at| may_wait.contains(&at));
                 is_blocking_call(&model, unit, r) && dsu_abi::calls::WAITING.contains(&name) || below
             };
             let quiescent = calls_in(&u.facts.references, l, waits);

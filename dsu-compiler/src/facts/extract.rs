@@ -8,7 +8,7 @@ use crate::facts::{
     Attributes, Definition, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage, Variable,
     VariableDefinition, content, usage,
 };
-use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon};
+use crate::text::lexer::{Lexer, Token, after_declarator, after_semicolon};
 use crate::unit::UnitImage;
 
 /// Reads the facts of a unit. The calling thread must have entered the library.
@@ -46,6 +46,9 @@ fn prune(facts: &mut UnitFacts) {
             Target::Function(i) => used_functions[i] = true,
             Target::Variable(i) => used_variables[i] = true,
         }
+        if let Usage::Argument(i) = reference.usage {
+            used_functions[i] = true;
+        }
     }
     for (i, f) in facts.functions.iter().enumerate() {
         used_functions[i] |= f.definition.is_some() || f.attributes.alias.is_some();
@@ -61,6 +64,9 @@ fn prune(facts: &mut UnitFacts) {
             Target::Variable(i) => Target::Variable(variables[i]),
         };
         reference.inside = reference.inside.map(|i| functions[i]);
+        if let Usage::Argument(i) = &mut reference.usage {
+            *i = functions[*i];
+        }
     }
     for call in &mut facts.indirect_calls {
         call.inside = functions[call.inside];
@@ -106,6 +112,7 @@ fn arguments(flags: &[String]) -> Vec<String> {
         "-D_Float32x=double",
         "-D_Float64x=long double",
         "-D_Float128=__float128",
+        "-D_Atomic(T)=__typeof__(T)",
         "-Wno-implicit-function-declaration",
         "-Wno-implicit-int",
         "-Wno-int-conversion",
@@ -120,7 +127,8 @@ fn arguments(flags: &[String]) -> Vec<String> {
     arguments
 }
 
-/// Blanks what GCC accepts and clang does not, keeping every offset: the arguments of `malloc` attributes.
+/// Blanks what GCC accepts and clang does not, keeping every offset: the arguments of `malloc` attributes,
+/// and `_Atomic`, as GCC's `__atomic` functions take atomic objects (`_Atomic(T)` is left to a macro).
 fn mask(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut previous: Option<Token> = None;
@@ -128,7 +136,9 @@ fn mask(text: &str) -> String {
     let mut tokens = Lexer::new(text, 0).peekable();
     while let Some(token) = tokens.next() {
         let word = &text[token.start..token.end];
-        if matches!(word, "__attribute__" | "__attribute") {
+        if word == "_Atomic" && tokens.peek().is_some_and(|next| &text[next.start..next.end] != "(") {
+            bytes[token.start..token.end].fill(b' ');
+        } else if matches!(word, "__attribute__" | "__attribute") {
             in_attribute = 1;
         } else if in_attribute > 0 && word == "(" {
             let named_malloc =
@@ -322,6 +332,7 @@ impl<'t> Walker<'t> {
                 "constructor" | "destructor" => found.constructor = true,
                 "always_inline" => found.always_inline = true,
                 "used" | "retain" => found.used = true,
+                "noreturn" | "Noreturn" => found.noreturn = true,
                 "returns_twice" => found.returns_twice = true,
                 _ => {}
             }
@@ -438,7 +449,12 @@ impl<'t> Walker<'t> {
             clang::FUNCTION => {
                 let index = self.function_index(declaration);
                 self.facts.functions[index].inline |= declaration.is_inline();
-                (Target::Function(index), callee_of(node, path))
+                let usage = match usage_of_function(node, path) {
+                    FunctionUse::Call(start, end) => Usage::Call(start, end),
+                    FunctionUse::Address => Usage::Address,
+                    FunctionUse::Argument(callee) => Usage::Argument(self.function_index(callee)),
+                };
+                (Target::Function(index), usage)
             }
             clang::VARIABLE if declaration.has_global_storage() && !declaration.is_register() => {
                 path.push(node);
@@ -453,14 +469,7 @@ impl<'t> Walker<'t> {
 
     fn indirect_call(&mut self, node: Node<'_>) {
         let (Some(inside), Some(callee)) = (self.inside, node.children().into_iter().next()) else { return };
-        let mut inner = callee;
-        while matches!(inner.kind(), clang::PAREN | clang::UNEXPOSED_EXPR) {
-            let Some(child) = inner.children().into_iter().next() else { break };
-            inner = child;
-        }
-        let direct = inner.kind() == clang::DECL_REF
-            && inner.referenced().is_some_and(|r| r.kind() == clang::FUNCTION);
-        if !direct {
+        if named_function(callee).is_none() {
             let pointer = callee.ty().canonical();
             let prototype = if pointer.kind() == clang::T_POINTER { pointer.pointee() } else { pointer };
             let prototype = self.printer.print(prototype);
@@ -510,21 +519,42 @@ impl<'t> Walker<'t> {
     }
 }
 
-/// Whether a reference to a function is what a call calls.
-fn callee_of(node: Node<'_>, path: &[Node<'_>]) -> Usage {
-    let mut child = node;
+enum FunctionUse<'a> {
+    Call(usize, usize),
+    Address,
+    /// The function called with it as an argument.
+    Argument(Node<'a>),
+}
+
+/// How a reference to a function uses it.
+fn usage_of_function<'a>(node: Node<'a>, path: &[Node<'a>]) -> FunctionUse<'a> {
+    let (mut child, mut plain) = (node, true);
     for parent in path.iter().rev() {
         match parent.kind() {
             clang::PAREN | clang::UNEXPOSED_EXPR => child = *parent,
+            clang::UNARY | clang::CAST => (child, plain) = (*parent, false),
             clang::CALL => {
-                let is_callee = parent.children().first().is_some_and(|c| c.range() == child.range());
+                let callee = parent.children().into_iter().next();
                 let (start, end) = parent.range();
-                return if is_callee { Usage::Call(start, end) } else { Usage::Address };
+                if plain && callee.is_some_and(|c| c.range() == child.range()) {
+                    return FunctionUse::Call(start, end);
+                }
+                let called = callee.and_then(named_function);
+                return called.map_or(FunctionUse::Address, FunctionUse::Argument);
             }
-            _ => return Usage::Address,
+            _ => return FunctionUse::Address,
         }
     }
-    Usage::Address
+    FunctionUse::Address
+}
+
+/// The function that an expression names, if that is all it does.
+fn named_function(mut node: Node<'_>) -> Option<Node<'_>> {
+    while matches!(node.kind(), clang::PAREN | clang::UNEXPOSED_EXPR) {
+        node = node.children().into_iter().next()?;
+    }
+    let declaration = (node.kind() == clang::DECL_REF).then(|| node.referenced()).flatten()?;
+    (declaration.kind() == clang::FUNCTION).then_some(declaration)
 }
 
 /// The offset behind a statement, its `;` included.
@@ -552,9 +582,10 @@ fn merge(into: &mut Attributes, from: Attributes) {
     into.always_inline |= from.always_inline;
     into.returns_twice |= from.returns_twice;
     into.used |= from.used;
+    into.noreturn |= from.noreturn;
     into.alias = into.alias.take().or(from.alias);
 }
 
 fn presumed_line(text: &str, offset: usize) -> u32 {
-    Lexer::new(text, 0).take_while(|t| t.start <= offset && t.kind != Kind::Directive).last().map_or(0, |t| t.line)
+    Lexer::new(text, 0).take_while(|t| t.start <= offset).last().map_or(0, |t| t.line)
 }

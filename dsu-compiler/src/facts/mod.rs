@@ -78,6 +78,8 @@ pub struct Attributes {
     pub returns_twice: bool,
     /// `used`.
     pub used: bool,
+    /// `noreturn`.
+    pub noreturn: bool,
 }
 
 /// Where a function is defined.
@@ -205,6 +207,8 @@ pub enum Usage {
     Call(usize, usize),
     /// A function stands for its address.
     Address,
+    /// A function stands for its address, as an argument in a call of a function, by index.
+    Argument(usize),
     /// A variable is read, or its address taken as pointer to `const`.
     Read,
     /// A variable is written.

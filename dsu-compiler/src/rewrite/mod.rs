@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
-use crate::analyse::points::{Place, Points, is_blocking_call};
+use crate::analyse::points::{CallRef, Place, Points, is_blocking_call};
 use crate::facts::{Function, Reference, Site, Target, UnitFacts, Usage};
 use crate::text::edits::{Edits, Overlap};
 
@@ -181,7 +181,7 @@ impl<'a> Rewriter<'a> {
             let wrapped = (below || self.is_quiescent(index)) && is_blocking_call(model, unit, reference);
             return wrapped.then_some(Alias::Wrapper(function));
         };
-        if matches!(reference.usage, Usage::Address) {
+        if matches!(reference.usage, Usage::Address | Usage::Argument(_)) {
             return Some(Alias::Stub(function));
         }
         let own = definition.unit == unit && !self.facts().functions[function].attributes.weak;
@@ -198,7 +198,9 @@ impl<'a> Rewriter<'a> {
     }
 
     fn is_quiescent(&self, reference: usize) -> bool {
-        self.job.points.list.iter().any(|p| p.function.unit == self.job.unit && p.quiescent.contains(&reference))
+        let here = CallRef { unit: self.job.unit, reference };
+        let mut quiescent = self.job.points.list.iter().flat_map(|p| &p.quiescent);
+        quiescent.any(|q| q.chain.last() == Some(&here))
     }
 
     /// Declares every alias wherever the thing it stands for is declared.
@@ -242,7 +244,6 @@ impl<'a> Rewriter<'a> {
     }
 
     fn points(&mut self) {
-        let mut wrapped = BTreeSet::new();
         for point in self.job.points.list.iter().filter(|p| p.function.unit == self.job.unit) {
             let name = point.name.replace(['"', '\\', '\n'], "_");
             let check = format!("if (__builtin_expect(dsu_pending, 0)) dsu_update_point(\"{name}\");");
@@ -258,8 +259,33 @@ impl<'a> Rewriter<'a> {
                 Place::Entry => self.entry(point.function.function, &name),
                 Place::Annotation => {}
             }
-            for call in point.quiescent.iter().filter(|c| wrapped.insert(**c)) {
-                self.quiescent_call(*call, &name);
+        }
+        self.quiescent_calls();
+    }
+
+    /// Marks quiescent calls, and passes the mark down where they lie deeper.
+    fn quiescent_calls(&mut self) {
+        let (mut done, mut taken) = (BTreeSet::new(), BTreeSet::new());
+        for point in &self.job.points.list {
+            let name = format!("\"{}\"", point.name.replace(['"', '\\', '\n'], "_"));
+            for quiescent in &point.quiescent {
+                for (depth, call) in quiescent.chain.iter().enumerate() {
+                    if call.unit != self.job.unit || !done.insert(*call) {
+                        continue;
+                    }
+                    let last = depth + 1 == quiescent.chain.len();
+                    if depth == 0 {
+                        self.mark_call(call.reference, &name, last);
+                        continue;
+                    }
+                    // The mark is this activation's if its caller passed it on.
+                    self.mark_call(call.reference, "dsu_mark", last);
+                    let function = self.facts().references[call.reference].inside;
+                    let definition = function.and_then(|f| self.facts().functions[f].definition.as_ref());
+                    if let Some(body) = definition.map(|d| d.body).filter(|body| taken.insert(*body)) {
+                        self.edits.insert(body, " const char *dsu_mark = dsu_quiescent_take();");
+                    }
+                }
             }
         }
     }
@@ -291,18 +317,23 @@ impl<'a> Rewriter<'a> {
         );
     }
 
-    fn quiescent_call(&mut self, reference: usize, name: &str) {
+    /// Wraps a call: `last`: it is quiescent itself; else it leads to a quiescent one.
+    fn mark_call(&mut self, reference: usize, name: &str, last: bool) {
         let Reference { usage: Usage::Call(start, end), target: Target::Function(function), .. } =
             self.facts().references[reference]
         else {
             return;
         };
-        let enter = format!("({{ const void *dsu_outer = dsu_quiescent_enter(\"{name}\"); ");
-        if self.facts().functions[function].void {
-            self.edits.wrap(start, end, enter, "; dsu_quiescent_leave(dsu_outer); })");
+        let (enter, leave) = if last {
+            (format!("const void *dsu_outer = dsu_quiescent_enter({name});"), "dsu_quiescent_leave(dsu_outer);")
         } else {
-            let close = "; dsu_quiescent_leave(dsu_outer); dsu_result; })";
-            self.edits.wrap(start, end, format!("{enter}__auto_type dsu_result = "), close);
+            (format!("dsu_quiescent_pass({name});"), "dsu_quiescent_pass(0);")
+        };
+        if self.facts().functions[function].void {
+            self.edits.wrap(start, end, format!("({{ {enter} "), format!("; {leave} }})"));
+        } else {
+            let open = format!("({{ {enter} __auto_type dsu_result = ");
+            self.edits.wrap(start, end, open, format!("; {leave} dsu_result; }})"));
         }
     }
 
@@ -324,7 +355,8 @@ impl<'a> Rewriter<'a> {
             at,
             format!(
                 "extern volatile unsigned dsu_pending{hidden}; extern void dsu_update_point(const char *); \
-                 extern const void *dsu_quiescent_enter(const char *); extern void dsu_quiescent_leave(const void *); "
+                 extern const void *dsu_quiescent_enter(const char *); extern void dsu_quiescent_leave(const void *); \
+                 extern void dsu_quiescent_pass(const char *); extern const char *dsu_quiescent_take(void); "
             ),
         );
     }

@@ -67,7 +67,11 @@ static inline int mark(void)
 static __attribute__((noinline, cold)) int unmark_slowly(int *marked, int failed)
 {
     int error = errno;
-    int again = __atomic_exchange_n(&dsu_thread.kicked, 0, __ATOMIC_SEQ_CST) && failed && error == EINTR;
+    int interrupted = failed && error == EINTR;
+    /* In a signal handler, a kick that did not hit this call is for the call that the signal interrupted. */
+    if (!*marked && !interrupted)
+        return 0;
+    int again = __atomic_exchange_n(&dsu_thread.kicked, 0, __ATOMIC_SEQ_CST) && interrupted;
     if (*marked) {
         if (dsu_pending)
             dsu_rt_serve();
@@ -170,22 +174,18 @@ WRAP_CONDITION(pthread_cond_timedwait,
                (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until),
                (condition, mutex, until))
 
-/* Calls with a relative time-out. The start is taken from the coarse clock, which costs next to nothing and lags by up
- * to a tick; so a call that was made again may end a tick late, never early. */
-static inline int64_t coarse_now(void)
+/* Calls with a relative time-out: those that are made again get the time that remains. (The coarse clock would be
+ * cheaper, but an idle machine lets it lag, and a time-out must not end early.) */
+static inline int64_t monotonic_now(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
 static __attribute__((noinline, cold)) int64_t remaining(int64_t start, int64_t timeout)
 {
-    struct timespec now, tick;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-    int64_t spent = now.tv_sec * NS_PER_S + now.tv_nsec - start - tick.tv_nsec;
-    int64_t left = spent > 0 ? timeout - spent : timeout;
+    int64_t left = timeout - (monotonic_now() - start);
     return left > 0 ? left : 0;
 }
 
@@ -195,7 +195,7 @@ static __attribute__((noinline, cold)) int64_t remaining(int64_t start, int64_t 
         if (outside())                                                                                                 \
             return name args;                                                                                          \
         int64_t total = timeout * NS_PER_MS;                                                                           \
-        int64_t start = timeout > 0 ? coarse_now() : 0;                                                                \
+        int64_t start = timeout > 0 ? monotonic_now() : 0;                                                                \
         int result;                                                                                                    \
         MARK();                                                                                                        \
         for (;;) {                                                                                                     \
@@ -221,7 +221,7 @@ WRAP_MILLISECONDS(epoll_pwait, (int fd, struct epoll_event *events, int count, i
         int counted = timeout != NULL && timeout->tv_sec >= 0 && timeout->tv_sec < (INT64_C(1) << 32) &&               \
                       timeout->tv_nsec >= 0 && timeout->tv_nsec < NS_PER_S;                                            \
         int64_t total = counted ? timeout->tv_sec * NS_PER_S + timeout->tv_nsec : 0;                                   \
-        int64_t start = counted ? coarse_now() : 0;                                                                    \
+        int64_t start = counted ? monotonic_now() : 0;                                                                    \
         struct timespec left;                                                                                          \
         int result;                                                                                                    \
         MARK();                                                                                                        \

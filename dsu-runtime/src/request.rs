@@ -193,6 +193,12 @@ fn lead(pid: u32, tid: u32, started: u64) {
     sys::wake_all(control::pending());
     // Not part of anyone's pause any more, except this thread's.
     if let Some((buffer, size)) = debug {
+        // In a program with a single thread it still stands still.
+        if let Some(frames) = crate::journal::entries().next().and_then(|entry| entry.frames)
+            && !sys::is_single_threaded()
+        {
+            unwind::settle(&frames);
+        }
         gdb::announce(buffer, size);
     }
 }

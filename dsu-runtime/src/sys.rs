@@ -148,13 +148,18 @@ pub fn protect(from: u64, to: u64, protection: i32) -> Result<()> {
     if failed { Err(Refusal::system("mprotect")) } else { Ok(()) }
 }
 
-/// Number of threads of the process, where that can be told.
-pub fn thread_count() -> Option<usize> {
+/// Whether the process never had a second thread, as far as the C library knows.
+pub fn is_single_threaded() -> bool {
     unsafe extern "C" {
         fn dsu_rt_single_threaded() -> i32;
     }
     // SAFETY: reads a variable.
-    if unsafe { dsu_rt_single_threaded() } != 0 {
+    unsafe { dsu_rt_single_threaded() != 0 }
+}
+
+/// Number of threads of the process, where that can be told.
+pub fn thread_count() -> Option<usize> {
+    if is_single_threaded() {
         return Some(1);
     }
     std::fs::read_dir("/proc/self/task").ok().map(Iterator::count)

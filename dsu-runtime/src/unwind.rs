@@ -11,10 +11,52 @@ unsafe extern "C" {
     fn _Unwind_GetIPInfo(context: *mut c_void, before: *mut c_int) -> usize;
 }
 
+/// Whether the calling thread runs a signal handler.
+///
+/// On the main thread's stack, a scan for the return address of signal frames tells most of the time that it does not;
+/// where it finds one, that may be a remnant, and only the unwinder can tell.
+pub fn in_signal_handler() -> bool {
+    may_have_signal_frame() && has_signal_frame()
+}
+
+fn may_have_signal_frame() -> bool {
+    unsafe extern "C" {
+        fn dsu_rt_stack_has(values: *const u64, count: usize) -> c_int;
+    }
+    let Some(restorers) = restorers() else { return true };
+    // SAFETY: reads the values, and this thread's stack.
+    unsafe { dsu_rt_stack_has(restorers.as_ptr(), restorers.len()) != 0 }
+}
+
+/// The addresses that signal handlers return to: nearly always the same one, of the C library. `None`: too many.
+fn restorers() -> Option<[u64; 4]> {
+    /// `struct sigaction` of the kernel.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Action {
+        handler: u64,
+        flags: u64,
+        restorer: u64,
+        mask: u64,
+    }
+    let mut found = [0; 4];
+    let mut count = 0;
+    for signal in 1..=64 {
+        let mut action = Action::default();
+        // SAFETY: asks for the action; a signal that runs its handler once has it no more, but still the restorer.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, core::ptr::null::<Action>(), &raw mut action, 8) };
+        if action.restorer != 0 && !found.contains(&action.restorer) {
+            *found.get_mut(count)? = action.restorer;
+            count += 1;
+        }
+    }
+    Some(found)
+}
+
 /// Whether there is a signal frame on the calling thread's stack.
 ///
 /// Its program counter is that of the interrupted instruction, not one after a call: that is how it is known.
-pub fn in_signal_handler() -> bool {
+fn has_signal_frame() -> bool {
     extern "C" fn look(context: *mut c_void, found: *mut c_void) -> c_int {
         const NO_REASON: c_int = 0;
         const END_OF_STACK: c_int = 5;
@@ -166,13 +208,15 @@ fn check_common(reader: &mut Reader<'_>) -> Option<()> {
 }
 
 /// Makes the frames known to libgcc's unwinder, for ever.
-///
-/// libgcc sorts them at the first look-up, with `malloc`: that is done here, as the next look-up may come from a signal handler.
 pub fn register(frames: &Frames) {
-    let mut bases = [core::ptr::null(); 3];
     // SAFETY: the information was checked, is terminated, and stays mapped.
-    unsafe {
-        __register_frame(frames.start as *const c_void);
-        _Unwind_Find_FDE(frames.code as *const c_void, &raw mut bases);
-    }
+    unsafe { __register_frame(frames.start as *const c_void) };
+}
+
+/// Has libgcc sort what was registered, which it does at the first look-up, with `malloc`: better here than in a signal
+/// handler. It takes long, so this is not for a time when the program stands still.
+pub fn settle(frames: &Frames) {
+    let mut bases = [core::ptr::null(); 3];
+    // SAFETY: a look-up, whose result is not used.
+    unsafe { _Unwind_Find_FDE(frames.code as *const c_void, &raw mut bases) };
 }

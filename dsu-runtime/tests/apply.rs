@@ -189,3 +189,32 @@ fn naps_last_as_long_as_they_should() {
     let ms: u32 = says.split_whitespace().nth(2).unwrap().parse().unwrap();
     assert!((50..500).contains(&ms) && says.ends_with("result 0, errno 0"), "{says}");
 }
+
+#[test]
+fn a_debugger_finds_its_way_through_a_patch() {
+    if std::process::Command::new("gdb").arg("--version").output().is_err() {
+        eprintln!("there is no gdb here");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = build_server(dir.path(), &program());
+    let flags = ["-g", "-Wl,--emit-relocs"];
+    let second = build_patch(dir.path(), &fixture("patch2.c"), &patch2(), &flags);
+    let commands = dir.path().join("input");
+    std::fs::write(&commands, format!("apply {}\nspin 1\ngreet\n", second.display())).unwrap();
+    // Line 33: in greet(). gdb learns of the file only when the patch is in.
+    let script = format!("set breakpoint pending on\nset pagination off\nbreak patch2.c:33\nrun < {}\nbacktrace\nquit\n", commands.display());
+    let file = dir.path().join("script");
+    std::fs::write(&file, script).unwrap();
+    let output = std::process::Command::new("gdb")
+        .args(["-nx", "-batch", "-x"])
+        .arg(&file)
+        .arg(&server)
+        .env("DEBUGINFOD_URLS", "")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let frames: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+    assert!(frames.iter().any(|frame| frame.contains(" greet (") && frame.contains("patch2.c:")), "{text}");
+    assert!(frames.iter().any(|frame| frame.contains(" main (") && frame.contains("server.c:")), "{text}");
+}

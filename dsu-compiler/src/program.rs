@@ -130,7 +130,10 @@ pub fn slots(model: &Model, points: &Points) -> Vec<BTreeSet<usize>> {
             let crate::facts::Target::Function(function) = reference.target else { continue };
             let on_path =
                 reference.inside.is_some_and(|f| points.path.contains(&FunctionRef { unit, function: f }));
-            if let Some(at) = model.definition_of(unit, function).filter(|at| on_path && at.unit == unit) {
+            // An inline function belongs to its caller's code, on an update path too.
+            let callee = &u.facts.functions[function];
+            let apart = on_path && !callee.inline && !callee.attributes.always_inline;
+            if let Some(at) = model.definition_of(unit, function).filter(|at| apart && at.unit == unit) {
                 slots[unit].insert(at.function);
             }
         }

@@ -242,7 +242,14 @@ impl Model {
 }
 
 fn reason_to_keep(facts: &UnitFacts) -> Option<String> {
-    facts.errors.first().map(|e| format!("the parser does not understand it: {e}"))
+    facts.errors.first().map(|e| {
+        if e.contains("function definition is not allowed here") {
+            let line = e.split(':').next().unwrap_or_default();
+            format!("it has a nested function, {line}")
+        } else {
+            format!("the parser does not understand it: {e}")
+        }
+    })
 }
 
 fn unit_label(name: &str) -> String {

@@ -12,13 +12,13 @@ pub fn changed_shapes(old: &Model, new: &Model) -> Vec<String> {
     let mut found = Vec::new();
     for (name, after) in types_of(new) {
         if let Some(before) = old_types.get(&name).filter(|b| b.layout() != after.layout()) {
-            found.push(describe(&name, before, after));
+            found.push(describe(&name, before, after, old, new));
         }
     }
     found
 }
 
-fn describe(name: &str, before: &TypeDefinition, after: &TypeDefinition) -> String {
+fn describe(name: &str, before: &TypeDefinition, after: &TypeDefinition, old: &Model, new: &Model) -> String {
     let mut parts = Vec::new();
     for field in &after.fields {
         match before.fields.iter().find(|f| f.name == field.name) {
@@ -43,11 +43,30 @@ fn describe(name: &str, before: &TypeDefinition, after: &TypeDefinition) -> Stri
     if parts.is_empty() {
         parts.push(format!("size {} became {}, alignment {} became {}", before.size, after.size, before.align, after.align));
     }
+    let users = users(new, after).or_else(|| users(old, before)).unwrap_or_default();
     format!(
-        "{name} changed shape: {}; live objects have the old layout, and this version of dsu-diff cannot convert them: \
+        "{name} changed shape: {}{users}; live objects have the old layout, and this version of dsu-diff cannot convert them: \
          keep the layout, or restart the program for this change",
         parts.join(", ")
     )
+}
+
+/// Who uses a type's fields: the first three places.
+fn users(model: &Model, ty: &TypeDefinition) -> Option<String> {
+    let mut places = Vec::new();
+    for unit in &model.units {
+        for field_use in unit.facts.field_uses.iter().filter(|u| u.ty == ty.name) {
+            let function = &unit.facts.functions[field_use.inside];
+            let file = function.definition.as_ref().map_or("", |d| d.file.as_str());
+            if !places.iter().any(|p: &String| p.starts_with(&format!("{} ", function.name))) {
+                places.push(format!("{} (field {}, {file}:{})", function.name, field_use.field, field_use.line));
+            }
+        }
+    }
+    let more = places.len().saturating_sub(3);
+    places.truncate(3);
+    let rest = if more > 0 { format!(" and {more} more functions") } else { String::new() };
+    (!places.is_empty()).then(|| format!("; used by {}{rest}", places.join(", ")))
 }
 
 fn label(field: &Field) -> &str {

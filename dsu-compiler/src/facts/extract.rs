@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::clang::{self, Ast, ClangError, Node};
 use crate::facts::types::Printer;
 use crate::facts::{
-    Attributes, Definition, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage, Variable,
+    Attributes, Definition, FieldUse, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage, Variable,
     VariableDefinition, content, usage,
 };
 use crate::text::lexer::{Lexer, Token, after_declarator, after_semicolon};
@@ -70,6 +70,9 @@ fn prune(facts: &mut UnitFacts) {
     }
     for call in &mut facts.indirect_calls {
         call.inside = functions[call.inside];
+    }
+    for field_use in &mut facts.field_uses {
+        field_use.inside = functions[field_use.inside];
     }
     for l in &mut facts.loops {
         l.function = functions[l.function];
@@ -430,6 +433,7 @@ impl<'t> Walker<'t> {
         match node.kind() {
             clang::DECL_REF => self.reference(node, path),
             clang::CALL => self.indirect_call(node),
+            clang::MEMBER => self.field_use(node),
             clang::FOR | clang::WHILE | clang::DO => self.loop_statement(node),
             clang::FUNCTION => return self.function(node),
             clang::VARIABLE if node.has_global_storage() && !node.is_register() => self.variable(node),
@@ -465,6 +469,17 @@ impl<'t> Walker<'t> {
             _ => return,
         };
         self.facts.references.push(Reference { at, target, usage, inside: self.inside });
+    }
+
+    fn field_use(&mut self, node: Node<'_>) {
+        let (Some(inside), Some(field)) = (self.inside, node.referenced()) else { return };
+        let Some(record) = field.parent().filter(|_| field.kind() == clang::FIELD && !field.in_system_header()) else {
+            return;
+        };
+        if let Some(ty) = self.printer.name(record) {
+            let (at, line) = (node.location(), node.presumed().1);
+            self.facts.field_uses.push(FieldUse { inside, ty, field: field.name(), at, line });
+        }
     }
 
     fn indirect_call(&mut self, node: Node<'_>) {

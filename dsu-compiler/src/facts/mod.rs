@@ -22,6 +22,8 @@ pub struct UnitFacts {
     pub references: Vec<Reference>,
     /// Calls through pointers.
     pub indirect_calls: Vec<IndirectCall>,
+    /// Accesses to fields of structs and unions that are not from system headers.
+    pub field_uses: Vec<FieldUse>,
     /// Structs, unions and enums that the unit defines outside system headers.
     pub types: Vec<TypeDefinition>,
     /// Loops, in source order within each function.
@@ -226,6 +228,21 @@ pub struct IndirectCall {
     pub prototype: String,
     /// Offset of the call.
     pub at: usize,
+}
+
+/// An access to a field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldUse {
+    /// The function it is in, by index.
+    pub inside: usize,
+    /// Canonical name of the struct or union.
+    pub ty: String,
+    /// The field.
+    pub field: String,
+    /// Offset of the field's name.
+    pub at: usize,
+    /// The user's line.
+    pub line: u32,
 }
 
 /// Struct, union or enum.

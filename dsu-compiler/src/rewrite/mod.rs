@@ -117,12 +117,12 @@ impl<'a> Rewriter<'a> {
     fn references(&mut self) -> Result<(), RewriteError> {
         for (index, reference) in self.facts().references.iter().enumerate() {
             let Some(alias) = self.alias_for(reference, index) else { continue };
-            let (name, declarations) = self.original(alias);
+            let name = self.original(alias);
             if self.text().get(reference.at..reference.at + name.len()) != Some(name) {
                 return Err(RewriteError::Misplaced(name.to_owned(), reference.at));
             }
-            if declarations == 0 {
-                continue; // never declared in the text: nothing to take the type from; left by name
+            if !self.is_declared(alias, reference) {
+                continue; // declared implicitly: nothing to take the type from; left by name
             }
             let new = self.spelling(alias);
             let new = if matches!(alias, Alias::Slot(_)) { format!("(*{new})") } else { new };
@@ -141,18 +141,25 @@ impl<'a> Rewriter<'a> {
         Ok(())
     }
 
-    /// The original name, and in how many places it is declared.
-    fn original(&self, alias: Alias) -> (&'a str, usize) {
+    /// The original name.
+    fn original(&self, alias: Alias) -> &'a str {
         match alias {
-            Alias::Slot(f) | Alias::Stub(f) | Alias::Wrapper(f) => {
-                let f = &self.facts().functions[f];
-                (&f.name, f.declarations.len() + usize::from(f.definition.is_some()))
-            }
-            Alias::Variable(v) => {
-                let v = &self.facts().variables[v];
-                (&v.name, v.declarations.len())
-            }
+            Alias::Slot(f) | Alias::Stub(f) | Alias::Wrapper(f) => &self.facts().functions[f].name,
+            Alias::Variable(v) => &self.facts().variables[v].name,
         }
+    }
+
+    /// Whether a declaration is in scope where the reference stands.
+    fn is_declared(&self, alias: Alias, reference: &Reference) -> bool {
+        let (sites, definition) = match alias {
+            Alias::Slot(f) | Alias::Stub(f) | Alias::Wrapper(f) => {
+                let f: &Function = &self.facts().functions[f];
+                (&f.declarations, f.definition.as_ref().map(|d| d.body))
+            }
+            Alias::Variable(_) => return true,
+        };
+        let in_scope = |s: &Site| s.after <= reference.at && (s.function.is_none() || s.function == reference.inside);
+        definition.is_some_and(|body| body <= reference.at) || sites.iter().any(in_scope)
     }
 
     fn spelling(&self, alias: Alias) -> String {
@@ -231,7 +238,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn declaration(&self, alias: Alias) -> String {
-        let ((name, _), new, hidden) = (self.original(alias), self.spelling(alias), self.hidden());
+        let (name, new, hidden) = (self.original(alias), self.spelling(alias), self.hidden());
         match alias {
             Alias::Slot(_) => format!("extern __typeof__({name}) *{new}{hidden};"),
             Alias::Stub(_) => format!("extern __typeof__({name}) {new}{hidden};"),

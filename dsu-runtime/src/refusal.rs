@@ -57,3 +57,9 @@ pub fn hexadecimal(id: &dsu_abi::Id) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     id.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
 }
+
+/// The start of a text, at most `size` bytes, in whole characters.
+pub fn clip(text: &str, size: usize) -> &[u8] {
+    let end = (0..=size.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text.as_bytes().get(..end).unwrap_or_default()
+}

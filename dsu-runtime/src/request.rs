@@ -4,7 +4,7 @@
 
 use crate::commit::{Purpose, prepare, prepare_undo};
 use crate::image::Source;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result, clip};
 use crate::selfapply;
 use crate::sys::{self, Mapping, SignalsBlocked};
 use crate::thread::Marked;
@@ -47,8 +47,7 @@ pub fn last_message() -> *const c_char {
 
 /// Sets the last message. For the leader, or a thread that found another one leading.
 pub fn set_last_message(message: &str) {
-    let end = message.floor_char_boundary(MESSAGE_SIZE - 1);
-    let bytes = message.get(..end).unwrap_or("").as_bytes();
+    let bytes = clip(message, MESSAGE_SIZE - 1);
     // SAFETY: in bounds. A thread that reads the message while another changes it may see a mixture, but never runs
     // over the end, as the last byte stays 0.
     unsafe {
@@ -337,8 +336,7 @@ fn answer(answer: &Answer) {
     // SAFETY: in bounds of the block. The pusher reads the message only after it has seen the sequence number.
     unsafe {
         let capacity = (*response).message.len();
-        let end = answer.message.floor_char_boundary(capacity);
-        let bytes = answer.message.get(..end).unwrap_or("").as_bytes();
+        let bytes = clip(&answer.message, capacity);
         core::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut (*response).message).cast::<u8>(), bytes.len());
         let response = &*response;
         response.message_len.store(bytes.len() as u32, Ordering::Relaxed);

@@ -148,7 +148,7 @@ pub fn find(image: &Image, elf: &Elf) -> Option<Frames> {
             return (code != 0).then(|| Frames { start: image.at(start), code: image.at(code) });
         }
         let body = reader.at;
-        if length < 8 || length >= 0xffff_fff0 || length > end - body || length % 4 != 0 {
+        if length < 8 || length > end - body || length % 4 != 0 {
             return None;
         }
         reader.end = body + length;
@@ -159,7 +159,7 @@ pub fn find(image: &Image, elf: &Elf) -> Option<Frames> {
         } else {
             let owner = body.checked_sub(id)?;
             common.binary_search(&owner).ok()?;
-            let from = reader.at.wrapping_add(i64::from(reader.u32()?.cast_signed()) as u64);
+            let from = reader.at.wrapping_add(i64::from(reader.u32()? as i32) as u64);
             let size = u64::from(reader.u32()?);
             if !image.contains(from, size, segment_flags::X) {
                 return None;
@@ -187,7 +187,10 @@ fn check_common(reader: &mut Reader<'_>) -> Option<()> {
         }
         count += 1;
     }
-    (reader.leb()?, reader.leb()?, reader.leb()?);
+    // Code and data alignment, return address.
+    for _ in 0..3 {
+        reader.leb()?;
+    }
     let size = reader.leb()?;
     let end = reader.at.checked_add(size).filter(|&end| end <= reader.end)?;
     let mut plain = false;

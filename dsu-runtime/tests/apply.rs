@@ -103,7 +103,9 @@ fn refused_with_the_reason() {
         "status 12: function added@greet.c is not in the running program",
     );
     refused(
-        &|patch| drop(patch.imports.remove(0)),
+        &|patch| {
+            patch.imports.remove(0);
+        },
         "status 13: the patch needs the symbol dsu_g_hits, which is neither in the program nor in its libraries",
     );
     refused(
@@ -202,8 +204,8 @@ fn a_debugger_finds_its_way_through_a_patch() {
     let second = build_patch(dir.path(), &fixture("patch2.c"), &patch2(), &flags);
     let commands = dir.path().join("input");
     std::fs::write(&commands, format!("apply {}\nspin 1\ngreet\n", second.display())).unwrap();
-    // Line 33: in greet(). gdb learns of the file only when the patch is in.
-    let script = format!("set breakpoint pending on\nset pagination off\nbreak patch2.c:33\nrun < {}\nbacktrace\nquit\n", commands.display());
+    // Line 26: in greet(). gdb learns of the file only when the patch is in.
+    let script = format!("set breakpoint pending on\nset pagination off\nbreak patch2.c:26\nrun < {}\nbacktrace\nquit\n", commands.display());
     let file = dir.path().join("script");
     std::fs::write(&file, script).unwrap();
     let output = std::process::Command::new("gdb")
@@ -217,4 +219,41 @@ fn a_debugger_finds_its_way_through_a_patch() {
     let frames: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
     assert!(frames.iter().any(|frame| frame.contains(" greet (") && frame.contains("patch2.c:")), "{text}");
     assert!(frames.iter().any(|frame| frame.contains(" main (") && frame.contains("server.c:")), "{text}");
+}
+
+#[test]
+fn backtraces_go_through_a_patch() {
+    let (dir, mut session, _, _) = setup();
+    let source = dir.path().join("trace.c");
+    let text = "#include <stdio.h>\n#include <execinfo.h>\n#define HIDDEN __attribute__((visibility(\"hidden\")))\n\
+                HIDDEN int greet(char *out, int step) { void *at[50]; (void)step; return sprintf(out, \"%d\", backtrace(at, 50)); }\n\
+                HIDDEN __typeof__(greet) *dsu_new_slot_greet = greet;\n";
+    std::fs::write(&source, text).unwrap();
+    let patch = support::emit::Patch {
+        name: "trace",
+        id: 0xc1,
+        from: 0xa1,
+        to: 0xa9,
+        functions: patch3().functions,
+        ..Default::default()
+    };
+    let file = build_patch(dir.path(), &source, &patch, &[]);
+    assert!(session.ask(&format!("push {}", file.display())).starts_with("status 0"));
+    // greet, handle (or not, where that was inlined), main, and what called main.
+    let frames: u32 = session.ask("greet").parse().unwrap();
+    assert!(frames >= 4, "{frames} frames");
+}
+
+#[test]
+fn other_threads_are_waited_for() {
+    let (_dir, mut session, second, _) = setup();
+    assert_eq!(session.ask("worker"), "worker started");
+    assert_eq!(session.apply(&second), "apply 0");
+    assert!(session.ask("greet").starts_with("v2 goodbye"));
+    assert_eq!(session.ask("undo"), "status 0: undid patch greet-2");
+    assert_eq!(session.ask("stubborn"), "stubborn started");
+    assert_eq!(session.apply(&second), "apply 0");
+    assert!(session.ask("greet").starts_with("v1 hello"));
+    let says = "message the threads did not all come to rest in time; nothing was changed";
+    assert_eq!(session.ask("message"), says);
 }

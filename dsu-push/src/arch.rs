@@ -33,6 +33,7 @@ const PLAIN_EINTR: &[i64] = &[
     // With a receive or send time-out set on the socket:
     libc::SYS_accept,
     libc::SYS_accept4,
+    libc::SYS_connect,
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_recvfrom,

@@ -45,7 +45,8 @@ pub enum Error {
     KernelThread,
     /// No control block.
     #[error(
-        "{executable} was not built with dsu-cc (it has no section .dsu.control){hint}; rebuild it with `make CC=dsu-cc` and restart it once"
+        "{executable} was not built with dsu-cc, or not with update points (it has no section .dsu.control){hint}; \
+         rebuild it with `make CC=dsu-cc`, see that dsu-cc reports update points, and restart it once"
     )]
     NotUpdatable {
         /// The program.

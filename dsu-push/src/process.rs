@@ -12,6 +12,9 @@ use std::{
     sync::Arc,
 };
 
+/// The name of the program, as the system shows it.
+pub const OWN_NAME: &str = "dsu-push";
+
 /// The parts of `/proc/PID/status` and `/proc/PID/task/TID/status` that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcStatus {
@@ -124,7 +127,8 @@ impl Process {
             Err(_) => status.name.clone(),
         };
         let file = file.map_err(|error| match error.kind() {
-            ErrorKind::NotFound if status.kernel || link.is_err() => Error::KernelThread,
+            // Older kernels do not say, but thread 2 makes all threads of the kernel.
+            ErrorKind::NotFound if status.kernel || pid == 2 || status.parent == 2 => Error::KernelThread,
             ErrorKind::PermissionDenied => permission(pid, "look at the process"),
             _ if gone(&error) => Error::Vanished,
             _ => Error::BadExecutable { executable: executable.clone(), reason: error.to_string() },

@@ -7,10 +7,12 @@
 //!
 //! # Letting go
 //!
-//! A running thread cannot be detached without stopping it again. But the kernel lets go of
-//! everything a thread traces, silently, when that thread ends, however it ends. So a [`Tracer`]
-//! belongs to a thread made for one push, which ends with the push. The same rule makes it
-//! harmless to kill `dsu-push`: stopped threads go on, signals on their way arrive.
+//! The kernel lets go of everything a thread traces when that thread ends, however it ends. So a
+//! [`Tracer`] belongs to a thread made for one push, which ends with the push. The same rule makes
+//! it harmless to kill `dsu-push`: stopped threads go on, signals on their way arrive. Only a signal
+//! that the program ignores, and that arrives in the same microsecond, might then be seen to
+//! interrupt a system call (nobody is there to conceal it). So where there is time, a thread is
+//! stopped once more and let go properly: [`Tracer::release`].
 
 use crate::{
     Error, Result,
@@ -47,6 +49,8 @@ pub enum Kick {
 struct Tracee {
     /// A stop that we asked for is still to come.
     interrupting: bool,
+    /// It was woken at least once.
+    woken: bool,
     /// The call that we made fail, until the thread is seen to have left it.
     kicked: Option<Kicked>,
 }
@@ -159,6 +163,7 @@ impl Tracer {
             return Ok(Kick::Gone);
         }
         if let Some(tracee) = self.tracees.get_mut(&tid) {
+            tracee.woken = true;
             tracee.kicked = Some(Kicked { call, rip: registers.rip, state });
         }
         Ok(Kick::Done)
@@ -199,6 +204,19 @@ impl Tracer {
                     // A stop that came too late to be of use.
                     self.resume_concealed(tid, 0);
                 }
+            }
+        }
+    }
+
+    /// Lets go of the threads that were woken. The others, which were only seized and never
+    /// stopped, are let go of when the calling thread ends.
+    pub fn release(&mut self) {
+        let woken: Vec<_> = self.tracees.iter().filter(|(_, tracee)| tracee.woken).map(|(&tid, _)| tid).collect();
+        for tid in woken {
+            let start = Instant::now();
+            if self.stop(tid).unwrap_or(false) {
+                self.detach(tid);
+                self.stopped += start.elapsed();
             }
         }
     }

@@ -54,26 +54,9 @@ pub struct Success {
 
 /// Does `operation` to process `pid`, within `timeout`.
 pub fn run(pid: i32, operation: Operation, timeout: Duration) -> Result<Success> {
-    // In a thread of its own, whose end lets go of all threads it traces: see `ptrace`.
-    std::thread::scope(|scope| {
-        let worker = std::thread::Builder::new().spawn_scoped(scope, || run_here(pid, operation, timeout));
-        match worker.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(source) => Err(Error::System { action: "make a thread", source }),
-        }
-    })
-}
-
-fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success> {
     let deadline = Instant::now() + timeout;
     let process = Process::open(pid)?;
-    let remote = Remote::open(&process)?;
-    remote.require_updatable()?;
-    let tracer = process.status()?.tracer;
-    if tracer != 0 {
-        return Err(Error::Traced { tid: pid, tracer, tracer_name: process::name_of(tracer) });
-    }
+    Remote::open(&process)?.require_updatable()?;
     let _lock = loop {
         match process.lock()? {
             Some(lock) => break lock,
@@ -81,7 +64,37 @@ fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success
             None => std::thread::sleep(Duration::from_millis(1)),
         }
     };
-    let mut session = Session::new(&process, remote, deadline, timeout)?;
+    // In a thread of its own, whose end lets go of all threads it traces (see `ptrace`): that has
+    // to be over when the lock is given back.
+    std::thread::scope(|scope| {
+        let work = || run_here(&process, operation, deadline, timeout);
+        match std::thread::Builder::new().spawn_scoped(scope, work).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(source) => Err(Error::System { action: "make a thread", source }),
+        }
+    })
+}
+
+/// Waits until nobody traces the process. A pusher that was killed may take a moment to let go.
+fn wait_untraced(process: &Process, deadline: Instant) -> Result<()> {
+    loop {
+        let tracer = process.status()?.tracer;
+        if tracer == 0 {
+            return Ok(());
+        }
+        let tracer_name = process::name_of(tracer);
+        if tracer_name != process::OWN_NAME || Instant::now() >= deadline {
+            return Err(Error::Traced { tid: process.pid, tracer, tracer_name });
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn run_here(process: &Process, operation: Operation, deadline: Instant, timeout: Duration) -> Result<Success> {
+    let remote = Remote::open(process)?;
+    wait_untraced(process, deadline)?;
+    let mut session = Session::new(process, remote, deadline, timeout)?;
     let block = remote.read()?;
     let applied = remote.applied()?;
     let mut success = Success {
@@ -117,7 +130,7 @@ fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success
                 });
             }
             let op = if matches!(operation, Operation::Apply(_)) { op::APPLY } else { op::CHECK };
-            persist(&mut session, timeout, |session, window| send(&process, session, patch, op, window))?
+            persist(&mut session, timeout, |session, window| send(process, session, patch, op, window))?
         }
         Operation::UndoEverywhere(patch) if applied.iter().all(|old| old.id != patch) => {
             success.patch = patch.to_string();
@@ -140,6 +153,7 @@ fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success
             persist(&mut session, timeout, |session, window| session.ask(ask, window))?
         }
     };
+    session.tracer.release();
     success.status = expect_success(&answer)?;
     success.message = answer.message;
     success.pause_ns = answer.pause_ns;
@@ -152,9 +166,10 @@ fn run_here(pid: i32, operation: Operation, timeout: Duration) -> Result<Success
 }
 
 /// How long the threads are held at the first attempt to bring all of them to rest at once. Each
-/// further attempt holds them longer, up to a part of the whole time; in between, they run.
+/// further attempt holds them longer, up to a part of the whole time; in between, they run for
+/// twice as long.
 const FIRST_WINDOW: Duration = Duration::from_millis(20);
-const LARGEST_PART: u32 = 5;
+const LARGEST_PART: u32 = 10;
 
 /// Asks again and again, with `ask`, until the threads come to rest at the same time.
 fn persist(
@@ -164,12 +179,13 @@ fn persist(
 ) -> Result<Answer> {
     let mut window = FIRST_WINDOW;
     loop {
-        session.settle(window)?;
         match ask(session, window)? {
             Outcome::Answered(answer) => return Ok(answer),
             Outcome::NotAtRest(views) if !session.time_left() => return Err(session.timed_out(&views)),
-            Outcome::NotAtRest(_) => window = (window * 2).min((timeout / LARGEST_PART).max(FIRST_WINDOW)),
+            Outcome::NotAtRest(_) => {}
         }
+        session.rest(window * 2)?;
+        window = (window * 2).min((timeout / LARGEST_PART).max(FIRST_WINDOW));
     }
 }
 

@@ -125,14 +125,15 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Waits for at most `patience` while a thread sleeps outside every quiescent call: to hold
-    /// the other threads would be in vain.
-    pub fn settle(&mut self, patience: Duration) -> Result<()> {
+    /// Lets the program run for a while, and for longer while a thread sleeps outside every
+    /// quiescent call: to hold the others would be in vain.
+    pub fn rest(&mut self, time: Duration) -> Result<()> {
+        const MOST: u32 = 10;
         let start = Instant::now();
-        while start.elapsed() < patience && self.time_left() {
-            let pid = self.process.pid;
-            let outside = |view: &View| !view.at_rest() && matches!(activity(pid, view.tid), Activity::Call { .. });
-            if !self.survey()?.iter().any(outside) {
+        let pid = self.process.pid;
+        let outside = |view: &View| !view.at_rest() && matches!(activity(pid, view.tid), Activity::Call { .. });
+        while self.time_left() && start.elapsed() < time * MOST {
+            if start.elapsed() >= time && !self.survey()?.iter().any(outside) {
                 break;
             }
             self.tracer.pump();
@@ -346,7 +347,10 @@ impl<'p> Session<'p> {
     pub fn timed_out(&mut self, in_the_way: &[View]) -> Error {
         let mut views = in_the_way.to_vec();
         if views.is_empty() {
-            views = self.survey().unwrap_or_default().into_iter().filter(|view| !view.leading()).collect();
+            views = self.survey().unwrap_or_default();
+            if views.iter().any(|view| !view.at_rest()) {
+                views.retain(|view| !view.at_rest());
+            }
         }
         let blockers = blocker::describe(self.process, &views, &mut self.tracer);
         Error::TimedOut { seconds: self.timeout.as_secs_f64(), blockers }
@@ -396,5 +400,5 @@ fn is_pusher(pid: i32) -> bool {
     let name = process::name_of(pid);
     pid != std::process::id() as i32
         && process::alive(pid)
-        && (name == "dsu-push" || name == process::name_of(std::process::id() as i32))
+        && (name == process::OWN_NAME || name == process::name_of(std::process::id() as i32))
 }

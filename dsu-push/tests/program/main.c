@@ -3,9 +3,8 @@
  *
  *   program [-c CHILDREN] [-s] HOW [WORKER...]
  *
- * HOW is a way to sleep of rest.c; or `spin`, `stuck`: runs, sleeps outside every update point. Each WORKER is a thread:
- * a way to sleep, `spin`, `stuck`, or `churn`: makes threads that end at once. -c forks children that do the same;
- * -s: with seccomp filters that forbid to map memory.
+ * HOW is a way to sleep of rest.c; or `spin`, `stuck`: runs, sleeps outside every update point. Each WORKER is a thread
+ * that does one of these. -c forks children that do the same; -s: with seccomp filters that forbid to map memory.
  */
 #define _GNU_SOURCE
 #include "program.h"
@@ -50,27 +49,12 @@ static void stuck(const char *how)
         pause();
 }
 
-static void *nothing(void *unused)
-{
-    return unused;
-}
-
-static void churn(void)
-{
-    pthread_t thread;
-    for (;;)
-        if (pthread_create(&thread, NULL, nothing, NULL) == 0)
-            pthread_join(thread, NULL);
-}
-
 static void *work(void *how)
 {
     if (strcmp(how, "stuck") == 0)
         pthread_setname_np(pthread_self(), "housekeeper");
     if (strcmp(how, "stuck") == 0 || strcmp(how, "spin") == 0)
         stuck(how);
-    if (strcmp(how, "churn") == 0)
-        churn();
     for (;;)
         rest(how);
 }
@@ -86,7 +70,7 @@ static void serve(const char *how)
         errno = 0;
         result = rest(how);
         error = errno;
-        if (strcmp(how, "busy") == 0)
+        if (strcmp(how, "busy") == 0 || strcmp(how, "breed") == 0)
             continue;
         printf("%s %ld %d %.2f %d %d\n", how, result, result == -1 ? error : 0, now() - start, (int)signals, answer());
         fflush(stdout);

@@ -38,6 +38,11 @@ void prepare(void)
     sem_init(&semaphore, 0, 0);
 }
 
+static void *nothing(void *unused)
+{
+    return unused;
+}
+
 long rest(const char *how)
 {
     char byte;
@@ -83,5 +88,19 @@ long rest(const char *how)
         return waitpid(-1, NULL, 0);
     if (strcmp(how, "busy") == 0)
         return usleep(200);
+    if (strcmp(how, "churn") == 0) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, nothing, NULL) == 0)
+            pthread_join(thread, NULL);
+        return usleep(100);
+    }
+    if (strcmp(how, "breed") == 0) {
+        pid_t child = fork();
+        if (child == 0) {
+            usleep(500);
+            _exit(0);
+        }
+        return waitpid(child, NULL, 0) == child ? usleep(500) : -1;
+    }
     return 0;
 }

@@ -19,7 +19,7 @@ const VARIANTS: &[&str] = &["-O0 -g", "-O2"];
 /// # Errors
 /// When something is not as it should be.
 pub fn test(path: &Path) -> Result<()> {
-    let scratch = tempfile::tempdir()?;
+    let scratch = tempfile::Builder::new().prefix("dsu-tests-").tempdir()?;
     let source = scratch.path().join("source");
     let temporary = scratch.path().join("tmp");
     std::fs::create_dir_all(&temporary)?;

@@ -24,7 +24,8 @@ impl Directives {
     /// # Errors
     /// When there is an unknown one.
     pub fn read(&mut self, text: &str) -> Result<()> {
-        for line in text.lines().map_while(|l| l.strip_prefix("//!")) {
+        let head = text.lines().take_while(|l| l.is_empty() || ["/*", "//", " *"].iter().any(|c| l.starts_with(c)));
+        for line in head.filter_map(|l| l.strip_prefix("//!")) {
             let (name, value) = line.trim().split_once(':').unwrap_or((line.trim(), ""));
             ensure!(KNOWN.contains(&name), "unknown directive {name:?}");
             self.0.entry(name.to_owned()).or_default().push(value.trim().to_owned());
@@ -53,11 +54,13 @@ impl Directives {
     }
 }
 
-/// Splits at white space; double quotes hold words together.
+/// Splits at white space; double quotes hold words together, a backslash takes a character's meaning away.
 pub fn words(text: &str) -> Vec<String> {
     let (mut found, mut word, mut quoted, mut any) = (Vec::new(), String::new(), false, false);
-    for c in text.chars() {
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
         match c {
+            '\\' => word.extend(characters.next()),
             '"' => (quoted, any) = (!quoted, true),
             c if c.is_whitespace() && !quoted => {
                 if any || !word.is_empty() {
@@ -190,7 +193,11 @@ impl Builder<'_> {
         let plain = source.is_some_and(|s| directives.words("plain").iter().any(|p| p == s));
         let program = if self.compiler == Compiler::Plain || plain { Path::new("cc") } else { &self.tools.cc };
         let mut command = self.tools.command(program, &self.program.directory, self.temporary);
-        command.arg("-I").arg(&self.tools.include).args(directives.words("flags")).args(self.flags);
+        if program == Path::new("cc") {
+            // dsu-cc finds its header by itself.
+            command.arg("-I").arg(&self.tools.include);
+        }
+        command.args(directives.words("flags")).args(self.flags);
         for (name, flags) in directives.pairs("flags-for") {
             if source == Some(name.as_str()) {
                 command.args(words(&flags));

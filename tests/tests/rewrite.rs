@@ -14,7 +14,7 @@ fn main() {
         .map(|entry| {
             let path = entry.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Trial::test(name, move || dsu_tests::golden::test(&path).map_err(|e| Failed::from(format!("{e:?}"))))
+            Trial::test(name, move || dsu_tests::golden::test(&path).map_err(|e| Failed::from(format!("{e:#}"))))
         })
         .collect();
     trials.sort_by(|a, b| a.name().cmp(b.name()));

@@ -54,7 +54,7 @@ fn trial(directory: &Path, file: &Path, suite: &Arc<Suite>) -> anyhow::Result<Tr
     let name = if group == own { own } else { format!("{group}/{own}") };
     let lacking = update::lacks(&script)?;
     let suite = suite.clone();
-    let trial = Trial::test(name, move || suite.run(&script).map_err(|e| Failed::from(format!("{e:?}"))));
+    let trial = Trial::test(name, move || suite.run(&script).map_err(|e| Failed::from(format!("{e:#}"))));
     // DSU_TESTS_NO_SKIP makes what this machine lacks a failure.
     let skip = lacking.is_some() && std::env::var_os("DSU_TESTS_NO_SKIP").is_none();
     Ok(match lacking {

@@ -1,0 +1,4 @@
+int deeper(int x)
+{
+    return x + 50;
+}

@@ -1,0 +1,5 @@
+int never_linked(void);
+int unused(int x)
+{
+    return never_linked() + x;
+}

@@ -1,0 +1,5 @@
+int chained(int);
+int used(int x)
+{
+    return chained(x) + 1;
+}

@@ -1,0 +1,4 @@
+int called_by_asm(int x)
+{
+    return x * 2;
+}

@@ -1,0 +1,4 @@
+int plugin_b(int x)
+{
+    return x + 2;
+}

@@ -1,0 +1,4 @@
+int real_name(int x)
+{
+    return x + FORCED;
+}

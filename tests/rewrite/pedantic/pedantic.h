@@ -1,0 +1,2 @@
+int other(int x);
+int next(void);

@@ -1,0 +1,16 @@
+struct large { double numbers[30]; };
+struct two { int x, y; };
+struct mix { float f; int i; };
+typedef unsigned __int128 wide;
+typedef int vector __attribute__((vector_size(16)));
+struct large grow(struct large, double);
+struct two small(struct two);
+struct mix mixed(struct mix);
+long double extended(long double);
+double _Complex turn(double _Complex);
+wide widen(unsigned long long);
+vector add(vector, vector);
+int ten(int, int, int, int, int, int, int, int, int, int);
+double floats(double, float, double, double, double, double, double, double, double);
+_Bool flag(int);
+char character(int);

@@ -1,0 +1,4 @@
+int surely(int x)
+{
+    return x + 40;
+}

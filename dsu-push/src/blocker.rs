@@ -8,11 +8,11 @@ use crate::{
     threads::{Activity, View, activity},
 };
 use dsu_abi::control::thread;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// A thread that did not come to an update point.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocker {
     /// The thread.
     pub tid: i32,
@@ -29,7 +29,7 @@ pub struct Blocker {
 }
 
 /// Why a thread is in the way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// It is not at an update point, nor asleep in a quiescent call.

@@ -4,6 +4,7 @@ use crate::{
     Error, Result,
     error::Exit,
     family::{self, Selection},
+    guard,
     patchfile::PatchFile,
     push::{self, Operation},
     report::{self, Report},
@@ -77,6 +78,9 @@ pub struct Arguments {
     /// All processes that run this build of EXECUTABLE
     #[arg(long, value_name = "EXECUTABLE")]
     all: Option<PathBuf>,
+    /// Go on when interrupted; see `guard`
+    #[arg(long = guard::OPTION, hide = true)]
+    guarded: bool,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -96,6 +100,9 @@ pub fn main() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
+    if arguments.guarded {
+        guard::persevere();
+    }
     match run(&arguments) {
         Ok(exit) => exit,
         Err(Failure::Usage(message)) => {
@@ -255,11 +262,19 @@ fn push_all(mut selection: Selection, operation: Operation, arguments: &Argument
 /// Does `operation` to some processes and prints what came of it.
 fn push_some(pids: &[i32], operation: Operation, arguments: &Arguments, may_vanish: bool) -> Vec<Report> {
     let push = |pid: i32, timeout: Duration| {
-        let report = match push::run(pid, operation, timeout) {
+        let here = || match push::run(pid, operation, timeout) {
             Ok(success) => Report::success(pid, operation, &success),
-            Err(Error::Vanished | Error::NoProcess { .. } | Error::Zombie { .. }) if may_vanish => Report::skipped(pid),
             Err(error) => Report::failure(pid, &error),
         };
+        let guarded = !arguments.guarded && guard::is_needed(pid);
+        let mut report = guarded.then(|| guard::run(pid, operation, timeout)).flatten().unwrap_or_else(here);
+        if may_vanish && report.is_gone() {
+            report = Report::skipped(pid);
+        }
+        if matches!(operation, Operation::UndoEverywhere(_)) && report.outcome == Status::NotNewest.word() && guarded {
+            // It may not be in force: then there is nothing to do.
+            report = here();
+        }
         if report.exit != Exit::TimedOut || timeout == arguments.timeout {
             print(&report, arguments.json);
         }

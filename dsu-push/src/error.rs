@@ -8,9 +8,10 @@ use std::path::PathBuf;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// How a run of `dsu-push` ends, as an exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exit {
     /// Done, or nothing was left to do.
+    #[default]
     Done = 0,
     /// An error.
     Error = 1,

@@ -15,6 +15,7 @@
 //! | [`threads`] | the threads of a process and their states, without stopping them |
 //! | [`arch`] | registers: everything specific to x86-64 |
 //! | [`ptrace`] | stopping a thread and making its system call return |
+//! | [`guard`] | processes with seccomp filters |
 //! | [`request`] | the protocol: one request and its answer |
 //! | [`blocker`] | what keeps a request from being served |
 //! | [`patchfile`] | the manifest of a patch file |
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod control;
 pub mod error;
 pub mod family;
+pub mod guard;
 pub mod image;
 pub mod memory;
 pub mod patchfile;

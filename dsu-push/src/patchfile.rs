@@ -13,7 +13,7 @@ use dsu_abi::{
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, read::elf::ElfFile64};
 use std::{
     mem::{offset_of, size_of},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Larger files are refused before they are read.
@@ -22,6 +22,8 @@ const LIMIT: u64 = 1 << 30;
 /// A patch: its bytes and the interesting part of its manifest.
 #[derive(Debug)]
 pub struct PatchFile {
+    /// Where it was read from.
+    pub path: PathBuf,
     /// The whole file.
     pub bytes: Vec<u8>,
     /// Its name.
@@ -54,7 +56,7 @@ impl PatchFile {
         let manifest = Manifest::read(&bytes);
         match manifest {
             Ok(Manifest { name, patch, from, to, units, functions }) => {
-                Ok(Self { bytes, name, patch, from, to, units, functions })
+                Ok(Self { path: path.to_owned(), bytes, name, patch, from, to, units, functions })
             }
             Err(Reject::Protocol(theirs)) => {
                 Err(Error::Protocol { what: format!("patch {}", path.display()), theirs, ours: PROTOCOL })

@@ -208,10 +208,15 @@ impl Tracer {
         }
     }
 
+    /// The threads that were woken.
+    pub fn woken(&self) -> Vec<i32> {
+        self.tracees.iter().filter(|(_, tracee)| tracee.woken).map(|(&tid, _)| tid).collect()
+    }
+
     /// Lets go of the threads that were woken. The others, which were only seized and never
     /// stopped, are let go of when the calling thread ends.
     pub fn release(&mut self) {
-        let woken: Vec<_> = self.tracees.iter().filter(|(_, tracee)| tracee.woken).map(|(&tid, _)| tid).collect();
+        let woken = self.woken();
         for tid in woken {
             let start = Instant::now();
             if self.stop(tid).unwrap_or(false) {

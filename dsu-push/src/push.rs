@@ -111,6 +111,12 @@ fn run_here(process: &Process, operation: Operation, deadline: Instant, timeout:
         stops: 0,
         stopped: Duration::ZERO,
     };
+    let undo = |session: &mut Session, success: &mut Success, patch: &Applied| {
+        success.patch.clone_from(&patch.name);
+        success.patch_id = patch.id;
+        let ask = Ask { op: op::UNDO, size: 0, patch: patch.id };
+        persist(session, timeout, |session, window| session.ask(ask, window))
+    };
     let answer = match operation {
         Operation::Apply(patch) | Operation::Check(patch) => {
             success.patch.clone_from(&patch.name);
@@ -122,15 +128,11 @@ fn run_here(process: &Process, operation: Operation, deadline: Instant, timeout:
             }
             if patch.from != block.state {
                 let lineage = lineage(block.build, &applied);
-                return Err(Error::WrongState {
-                    patch: patch.name.clone(),
-                    from: patch.from,
-                    state: block.state,
-                    lineage,
-                });
+                let patch_name = patch.name.clone();
+                return Err(Error::WrongState { patch: patch_name, from: patch.from, state: block.state, lineage });
             }
             let op = if matches!(operation, Operation::Apply(_)) { op::APPLY } else { op::CHECK };
-            persist(&mut session, timeout, |session, window| send(process, session, patch, op, window))?
+            persist(&mut session, timeout, |session, window| send(process, session, patch, op, window))
         }
         Operation::UndoEverywhere(patch) if applied.iter().all(|old| old.id != patch) => {
             success.patch = patch.to_string();
@@ -139,21 +141,12 @@ fn run_here(process: &Process, operation: Operation, deadline: Instant, timeout:
             return Ok(success);
         }
         Operation::UndoEverywhere(patch) => {
-            let newest = choose(Some(&patch.to_string()), &applied)?;
-            success.patch.clone_from(&newest.name);
-            success.patch_id = newest.id;
-            let ask = Ask { op: op::UNDO, size: 0, patch: newest.id };
-            persist(&mut session, timeout, |session, window| session.ask(ask, window))?
+            undo(&mut session, &mut success, choose(Some(&patch.to_string()), &applied)?)
         }
-        Operation::Undo(wanted) => {
-            let newest = choose(wanted, &applied)?;
-            success.patch.clone_from(&newest.name);
-            success.patch_id = newest.id;
-            let ask = Ask { op: op::UNDO, size: 0, patch: newest.id };
-            persist(&mut session, timeout, |session, window| session.ask(ask, window))?
-        }
+        Operation::Undo(wanted) => undo(&mut session, &mut success, choose(wanted, &applied)?),
     };
-    session.tracer.release();
+    session.release();
+    let answer = answer?;
     success.status = expect_success(&answer)?;
     success.message = answer.message;
     success.pause_ns = answer.pause_ns;

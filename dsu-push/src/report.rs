@@ -8,49 +8,50 @@ use crate::{
     status::duration,
 };
 use dsu_abi::{Id, status::Status};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What became of one process.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
     /// The process.
     pub pid: i32,
     /// The outcome, as a stable word: that of a [`Status`], of an [`Error`], or `skipped`.
-    pub outcome: &'static str,
+    pub outcome: Cow<'static, str>,
     /// The outcome as a sentence.
     pub message: String,
     /// The patch, by name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
     /// The patch.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch_id: Option<String>,
     /// How many units it replaces.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<usize>,
     /// How long the program stood still for the commit, in nanoseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause_ns: Option<u64>,
     /// The part of it spent on loading and checking.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prepare_ns: Option<u64>,
     /// The build of the process.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// Its state before.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_before: Option<String>,
     /// Its state after.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_after: Option<String>,
     /// How often a thread was stopped from outside.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stops: Option<u32>,
     /// For how long, all in all, in nanoseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_ns: Option<u64>,
     /// Threads that were in the way.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<Blocker>,
     /// The exit code it leads to.
     #[serde(skip)]
@@ -62,7 +63,7 @@ impl Report {
     fn bare(pid: i32, outcome: &'static str, message: String, exit: Exit) -> Self {
         Self {
             pid,
-            outcome,
+            outcome: outcome.into(),
             message,
             patch: None,
             patch_id: None,
@@ -132,6 +133,11 @@ impl Report {
     /// Of a process that vanished from a family.
     pub fn skipped(pid: i32) -> Self {
         Self::bare(pid, "skipped", "skipped: it ended meanwhile".into(), Exit::Done)
+    }
+
+    /// Whether the process was not there, or not any more.
+    pub fn is_gone(&self) -> bool {
+        matches!(&*self.outcome, "no-process" | "vanished" | "zombie")
     }
 
     /// The line for people.

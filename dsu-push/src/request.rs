@@ -105,6 +105,18 @@ impl<'p> Session<'p> {
         Instant::now() < self.deadline
     }
 
+    /// Lets go of the threads that were woken, as soon as they are asleep again or a moment later.
+    pub fn release(&mut self) {
+        const MOMENT: Duration = Duration::from_millis(2);
+        let (start, pid) = (Instant::now(), self.process.pid);
+        let awake = |tid: &i32| activity(pid, *tid) == Activity::Running;
+        while start.elapsed() < MOMENT && self.tracer.woken().iter().any(awake) {
+            self.tracer.pump();
+            std::thread::sleep(STEP);
+        }
+        self.tracer.release();
+    }
+
     /// Asks, and waits for the answer. Where the operation needs all threads at rest, they are
     /// held for at most `window`; those that have come to rest stand still that long.
     pub fn ask(&mut self, ask: Ask, window: Duration) -> Result<Outcome> {

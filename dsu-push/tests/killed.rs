@@ -36,7 +36,7 @@ fn push_and_kill(arguments: &[&str], random: &mut Random) {
 fn the_pusher_killed_at_any_moment() {
     let two = path(&built().to_two);
     let mut random = Random::new();
-    for arguments in [&["read"][..], &["nanosleep"], &["busy"], &["read", "pause", "busy"]] {
+    for arguments in [&["read"][..], &["nanosleep"], &["busy"], &["read", "pause", "busy"], &["-s", "read"]] {
         let mut program = Program::start(arguments);
         let pid = program.pid_text();
         let (mut applied, mut already) = (0, 0);

@@ -55,6 +55,8 @@ pub struct Model {
     pub functions: HashMap<String, FunctionRef>,
     /// For each external variable symbol, its definition in a rewritten unit.
     pub variables: HashMap<String, VariableRef>,
+    /// Symbols of variables that something outside the units may use: assembler, other languages, libraries.
+    pub touched: BTreeSet<String>,
 }
 
 impl Model {
@@ -82,6 +84,8 @@ impl Model {
         }
         let mut model = Self { units, ..Self::default() };
         model.resolve(&input.defined, &input.foreign);
+        let outside = input.foreign.iter().flat_map(|o| &o.undefined).chain(&input.exported);
+        model.touched = outside.filter(|s| model.variables.contains_key(*s)).cloned().collect();
         Ok(model)
     }
 

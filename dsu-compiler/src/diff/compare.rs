@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::description::Description;
 use crate::diff::pairing::Pairing;
-use crate::facts::{Function, Target, UnitFacts, content};
+use crate::facts::{Function, Target, UnitFacts, content, fingerprint};
 
 /// What changed in one unit, by name.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +85,7 @@ impl Changes {
                 let Some(now) = new.model.definition_of(unit, function) else { continue };
                 let f = new.model.function(now);
                 let before = old.model.functions.get(&f.symbol).map(|at| old.model.function(*at));
-                if !f.internal && before.is_some_and(|b| b.prototype != f.prototype) {
+                if !f.internal && before.is_some_and(|b| fingerprint(&b.prototype) != fingerprint(&f.prototype)) {
                     self.replaced.insert(unit);
                 }
             }
@@ -147,7 +147,7 @@ fn compare(before: &UnitFacts, after: &UnitFacts) -> UnitChanges {
             continue;
         };
         let (Some(was), Some(is)) = (&o.definition, &f.definition) else { continue };
-        if o.prototype != f.prototype {
+        if fingerprint(&o.prototype) != fingerprint(&f.prototype) {
             changes.prototypes.push(f.name.clone());
         } else if was.content != is.content {
             changes.bodies.push(f.name.clone());
@@ -201,12 +201,16 @@ pub fn local_name(facts: &UnitFacts, v: &crate::facts::Variable) -> String {
     }
 }
 
-/// The old registry name of a function of the new program, if the old program had it: in the paired unit, or,
-/// for a static function that moved, in the only other unit that had one of that name and lost it.
+/// The old version of a function of the new program, if the old program had one: of the same name, whether it
+/// became static or external meanwhile; or, for a static function that moved, the one in the only other unit that
+/// had one of that name and prototype and lost it.
 pub fn old_function(old: &Model, new: &Model, pairing: &Pairing, at: FunctionRef) -> Option<FunctionRef> {
     let f = new.function(at);
-    if !f.internal {
-        return old.functions.get(&f.symbol).copied();
+    let still_external = new.functions.contains_key(&f.symbol) && f.internal;
+    if let Some(found) = old.functions.get(&f.symbol).filter(|_| !still_external) {
+        if !f.internal || pairing.old_of[at.unit] == Some(found.unit) {
+            return Some(*found);
+        }
     }
     let same = |unit: usize| {
         let functions = &old.units[unit].facts.functions;
@@ -221,7 +225,8 @@ pub fn old_function(old: &Model, new: &Model, pairing: &Pairing, at: FunctionRef
             !new.units[n].facts.functions.iter().any(|x| x.internal && x.name == f.name && x.definition.is_some())
         })
     };
-    let mut found = (0..old.units.len()).filter(lost).filter_map(same).filter(|o| old.function(*o).prototype == f.prototype);
+    let fits = |o: &FunctionRef| fingerprint(&old.function(*o).prototype) == fingerprint(&f.prototype);
+    let mut found = (0..old.units.len()).filter(lost).filter_map(same).filter(fits);
     let only = found.next()?;
     found.next().is_none().then_some(only)
 }

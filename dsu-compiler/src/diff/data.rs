@@ -9,7 +9,7 @@ use crate::analyse::model::{Model, VariableRef};
 use crate::description::Description;
 use crate::diff::compare::{Changes, local_name};
 use crate::diff::pairing::Pairing;
-use crate::facts::{Target, Usage, Variable};
+use crate::facts::{Target, Usage, Variable, fingerprint};
 use crate::program::registered_variables;
 
 /// What the patch does with a variable.
@@ -99,7 +99,7 @@ impl Decider<'_> {
         let Some(old_at) = self.old_variable(at) else { return Some(Fate::New) };
         let o = self.old.variable(old_at);
         let unwritten = never_written(self.old, old_at) && never_written(self.new, at);
-        if o.ty == v.ty && o.thread_local == v.thread_local {
+        if fingerprint(&o.ty) == fingerprint(&v.ty) && o.thread_local == v.thread_local {
             let value = |v: &Variable| v.definition.as_ref().map(|d| (d.value, d.initializer.is_some()));
             if value(o) == value(v) {
                 return Some(Fate::Bind(old_at));
@@ -134,8 +134,13 @@ impl Decider<'_> {
     /// from the only other unit that had one of that name and type and lost it.
     fn old_variable(&self, at: VariableRef) -> Option<VariableRef> {
         let v = self.new.variable(at);
-        if !v.internal && v.function.is_none() {
-            return self.old.variables.get(&v.symbol).copied();
+        if v.function.is_none() {
+            // It may have become static, or external, without moving.
+            let still_external = v.internal && self.new.variables.contains_key(&v.symbol);
+            let external = self.old.variables.get(&v.symbol).filter(|_| !still_external).copied();
+            if let Some(found) = external.filter(|o| !v.internal || self.pairing.old_of[at.unit] == Some(o.unit)) {
+                return Some(found);
+            }
         }
         let name = local_name(&self.new.units[at.unit].facts, v);
         let find = |unit: usize| {
@@ -154,7 +159,7 @@ impl Decider<'_> {
             })
         };
         let units = (0..self.old.units.len()).filter(lost);
-        let mut found = units.filter_map(find).filter(|o| self.old.variable(*o).ty == v.ty);
+        let mut found = units.filter_map(find).filter(|o| fingerprint(&self.old.variable(*o).ty) == fingerprint(&v.ty));
         let only = found.next()?;
         found.next().is_none().then_some(only)
     }
@@ -170,7 +175,7 @@ pub fn never_written(model: &Model, at: VariableRef) -> bool {
         return true;
     }
     let external = !v.internal;
-    if external && model.units.iter().any(|u| u.kept.is_some()) {
+    if external && (model.units.iter().any(|u| u.kept.is_some()) || model.touched.contains(&v.symbol)) {
         return false;
     }
     let units = model.units.iter().enumerate().filter(|(unit, _)| external || *unit == at.unit);

@@ -69,7 +69,7 @@ impl Diff {
     /// [`DiffError::Refused`] if the difference cannot be applied to a running program.
     pub fn new(old: Description, new: Description) -> Result<Self, DiffError> {
         let pairing = Pairing::new(&old.model, &new.model);
-        let mut refusals = types::changed_shapes(&old.model, &new.model);
+        let mut refusals = types::changed_shapes(&old.model, &new.model, &pairing);
         let mut changes = Changes::new(&old, &new, &pairing);
         let mut data = Data::new(&old, &new, &pairing, &changes);
         // A variable that gets new storage takes every unit that uses it along, and those may own variables, too.

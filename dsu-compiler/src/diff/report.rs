@@ -60,6 +60,8 @@ pub struct UnitReport {
     pub removed_functions: Vec<String>,
     /// Changed variables.
     pub variables: Vec<String>,
+    /// Variables that are gone.
+    pub removed_variables: Vec<String>,
 }
 
 impl DiffReport {
@@ -84,6 +86,7 @@ impl DiffReport {
                 added_functions: c.added,
                 removed_functions: c.removed,
                 variables: c.variables,
+                removed_variables: c.variables_removed,
             });
         }
         report.variables(new, data);
@@ -151,6 +154,7 @@ impl DiffReport {
             list("added", &unit.added_functions);
             list("removed", &unit.removed_functions);
             list("variables changed", &unit.variables);
+            list("variables gone (old code that still runs keeps using them)", &unit.removed_variables);
         }
         let mut list = |what: &str, lines: &[String]| {
             if !lines.is_empty() {

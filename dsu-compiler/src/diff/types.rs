@@ -1,21 +1,36 @@
 //! Types that changed shape.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::analyse::model::Model;
+use crate::diff::pairing::Pairing;
 use crate::facts::{Field, TypeDefinition, TypeKind};
 use crate::program::types_of;
 
 /// A sentence for each type that both programs have and that is laid out differently.
-pub fn changed_shapes(old: &Model, new: &Model) -> Vec<String> {
-    let old_types: HashMap<String, &TypeDefinition> = types_of(old).into_iter().collect();
-    let mut found = Vec::new();
-    for (name, after) in types_of(new) {
-        if let Some(before) = old_types.get(&name).filter(|b| b.layout() != after.layout()) {
-            found.push(describe(&name, before, after, old, new));
+///
+/// Types are compared unit by unit, as units need not agree on what a tag means; a type that is new in its
+/// unit must be one that the old program knows, if it knows that name at all.
+pub fn changed_shapes(old: &Model, new: &Model, pairing: &Pairing) -> Vec<String> {
+    let mut anywhere: HashMap<&str, Vec<&TypeDefinition>> = HashMap::new();
+    for t in old.units.iter().flat_map(|u| &u.facts.types) {
+        anywhere.entry(&t.name).or_default().push(t);
+    }
+    let mut found = BTreeMap::new();
+    for (unit, u) in new.units.iter().enumerate() {
+        for after in &u.facts.types {
+            let here: Vec<&TypeDefinition> = pairing.old_of[unit]
+                .map(|o| old.units[o].facts.types.iter().filter(|t| t.name == after.name).collect())
+                .unwrap_or_default();
+            let known = if here.is_empty() { anywhere.get(after.name.as_str()).cloned().unwrap_or_default() } else { here };
+            if let Some(before) = known.first().filter(|_| known.iter().all(|t| t.layout() != after.layout())) {
+                found
+                    .entry((after.name.clone(), after.layout()))
+                    .or_insert_with(|| describe(&after.name, before, after, old, new));
+            }
         }
     }
-    found
+    found.into_values().collect()
 }
 
 fn describe(name: &str, before: &TypeDefinition, after: &TypeDefinition, old: &Model, new: &Model) -> String {

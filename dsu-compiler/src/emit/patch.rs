@@ -126,6 +126,8 @@ impl Manifest {
             asm.line(format!("\tendbr64\n\tmovq dsu_slot_{label}@GOTPCREL(%rip), %r11\n\tjmp *(%r11)"));
             asm.line(format!("\t.size {stub}, . - {stub}"));
         }
+        // What the compiler's start files define in an ordinary shared object: atexit refers to it.
+        asm.line("\t.data\n\t.p2align 3\n\t.weak __dso_handle\n\t.hidden __dso_handle\n__dso_handle:\n\t.quad 0");
         Ok(asm.finish(section::PATCH, "aw"))
     }
 

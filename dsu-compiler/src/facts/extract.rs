@@ -8,7 +8,7 @@ use crate::facts::{
     Attributes, Definition, FieldUse, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage, Variable,
     VariableDefinition, content, usage,
 };
-use crate::text::lexer::{Lexer, Token, after_declarator, after_semicolon};
+use crate::text::lexer::{Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
 
 /// Reads the facts of a unit. The calling thread must have entered the library.
@@ -391,7 +391,8 @@ impl<'t> Walker<'t> {
         }
         let printed = self.printer.print(ty);
         let element = (innermost.kind() != ty.kind()).then(|| self.printer.print(ty.element()));
-        let name_end = node.location() + node.name().len();
+        let (at, name) = (node.location(), node.name());
+        let name_end = at + identifier_at(self.text, at, &name).unwrap_or(name.len());
         let (file, line) = node.presumed();
         let system = node.in_system_header();
         let weak = self.attributes(&node.children()).weak;

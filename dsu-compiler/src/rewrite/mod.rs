@@ -9,6 +9,7 @@ use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::{CallRef, Place, Points, is_blocking_call};
 use crate::facts::{Function, Reference, Site, Target, UnitFacts, Usage};
 use crate::text::edits::{Edits, Overlap};
+use crate::text::lexer::identifier_at;
 
 /// Why a unit could not be rewritten. It is then kept as it is.
 #[derive(Debug, thiserror::Error)]
@@ -118,16 +119,19 @@ impl<'a> Rewriter<'a> {
         for (index, reference) in self.facts().references.iter().enumerate() {
             let Some(alias) = self.alias_for(reference, index) else { continue };
             let name = self.original(alias);
-            if self.text().get(reference.at..reference.at + name.len()) != Some(name) {
-                return Err(RewriteError::Misplaced(name.to_owned(), reference.at));
-            }
-            if !self.is_declared(alias, reference) {
-                continue; // declared implicitly: nothing to take the type from; left by name
-            }
-            let new = self.spelling(alias);
-            let new = if matches!(alias, Alias::Slot(_)) { format!("(*{new})") } else { new };
-            self.edits.replace(reference.at, name.len(), new);
-            self.declared.entry(alias).or_default().insert(reference.inside);
+            let length = identifier_at(self.text(), reference.at, name)
+                .ok_or_else(|| RewriteError::Misplaced(name.to_owned(), reference.at))?;
+            let new = if self.is_declared(alias, reference) {
+                self.declared.entry(alias).or_default().insert(reference.inside);
+                let new = self.spelling(alias);
+                if matches!(alias, Alias::Slot(_)) { format!("(*{new})") } else { new }
+            } else {
+                match self.early(alias, reference) {
+                    Some(new) => new,
+                    None => continue, // a library function, declared implicitly
+                }
+            };
+            self.edits.replace(reference.at, length, new);
             let at = |function| self.job.model.definition_of(self.job.unit, function);
             match alias {
                 Alias::Slot(f) => self.uses.slots.extend(at(f)),
@@ -147,6 +151,25 @@ impl<'a> Rewriter<'a> {
             Alias::Slot(f) | Alias::Stub(f) | Alias::Wrapper(f) => &self.facts().functions[f].name,
             Alias::Variable(v) => &self.facts().variables[v].name,
         }
+    }
+
+    /// Refers to a function where no complete declaration is in scope: it is called without one, or stands in the
+    /// very declaration that introduces it.
+    fn early(&mut self, alias: Alias, reference: &Reference) -> Option<String> {
+        let (function, kind, ty) = match alias {
+            Alias::Slot(f) => (f, "slot", "int (*{})()"),
+            Alias::Stub(f) => (f, "stub", "char {}[]"),
+            Alias::Wrapper(_) | Alias::Variable(_) => return None,
+        };
+        let early = format!("dsu_early_{kind}_{}", self.label(function)?);
+        let item = self.facts().items.iter().find(|i| (i.start..i.end).contains(&reference.at))?;
+        let declaration = ty.replace("{}", &early);
+        let (symbol, hidden) = (self.spelling(alias), self.hidden());
+        self.edits.insert(item.start, format!("extern {declaration} __asm__(\"{symbol}\"){hidden}; "));
+        Some(match alias {
+            Alias::Slot(_) => format!("(*{early})"),
+            _ => format!("(*(__typeof__({}) *){early})", self.original(alias)),
+        })
     }
 
     /// Whether a declaration is in scope where the reference stands.

@@ -122,6 +122,29 @@ fn is_identifier(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
 }
 
+/// The length of the identifier at `at`, if it is `name`. Preprocessors write characters beyond ASCII as `\u00e9` or
+/// `\U000000e9`.
+pub fn identifier_at(text: &str, at: usize, name: &str) -> Option<usize> {
+    let rest = text.get(at..)?;
+    if rest.starts_with(name) {
+        return Some(name.len());
+    }
+    let mut left = rest;
+    for wanted in name.chars() {
+        left = match left.strip_prefix(wanted) {
+            Some(left) => left,
+            None => {
+                let (digits, left) = match left.strip_prefix("\\u") {
+                    Some(escape) => escape.split_at_checked(4)?,
+                    None => left.strip_prefix("\\U")?.split_at_checked(8)?,
+                };
+                (u32::from_str_radix(digits, 16) == Ok(u32::from(wanted))).then_some(left)?
+            }
+        };
+    }
+    Some(rest.len() - left.len())
+}
+
 impl Iterator for Lexer<'_> {
     type Item = Token;
 
@@ -241,6 +264,15 @@ mod tests {
             let at = text.find(name).unwrap_or(0) + name.len();
             assert_eq!(after_declarator(text, at).map(|end| &text[..end]), Some(want));
         }
+    }
+
+    #[test]
+    fn identifiers_may_be_escaped() {
+        assert_eq!(identifier_at("caf\\u00e9(1)", 0, "café"), Some(9));
+        assert_eq!(identifier_at("int caf\\U000000e9;", 4, "café"), Some(13));
+        assert_eq!(identifier_at("café", 0, "café"), Some(5));
+        assert_eq!(identifier_at("cafe", 0, "café"), None);
+        assert_eq!(identifier_at("caf\\u00", 0, "café"), None);
     }
 
     #[test]

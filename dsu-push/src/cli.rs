@@ -4,7 +4,7 @@ use crate::{
     Error, Result,
     error::Exit,
     family::{self, Selection},
-    guard,
+    guard, interrupt,
     patchfile::PatchFile,
     push::{self, Operation},
     report::{self, Report},
@@ -14,13 +14,15 @@ use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 use dsu_abi::{Id, status::Status};
 use std::{
     collections::{BTreeMap, HashSet},
-    io::Write,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc::{RecvTimeoutError, Sender, channel},
     },
-    time::Duration,
+    thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 /// How many processes are waited for at the same time.
@@ -100,8 +102,9 @@ pub fn main() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
+    interrupt::listen();
     if arguments.guarded {
-        guard::persevere();
+        interrupt::persevere();
     }
     match run(&arguments) {
         Ok(exit) => exit,
@@ -232,6 +235,9 @@ fn push_all(mut selection: Selection, operation: Operation, arguments: &Argument
     let mut reports = Vec::new();
     let mut calm = 0;
     loop {
+        if interrupt::requested() {
+            break;
+        }
         let new: Vec<_> = selection.members().into_iter().filter(|pid| known.insert(*pid)).collect();
         if new.is_empty() {
             calm += 1;
@@ -266,6 +272,7 @@ fn push_some(pids: &[i32], operation: Operation, arguments: &Arguments, may_vani
             Ok(success) => Report::success(pid, operation, &success),
             Err(error) => Report::failure(pid, &error),
         };
+        let _waiting = Waiting::announce(pid);
         let guarded = !arguments.guarded && guard::is_needed(pid);
         let mut report = guarded.then(|| guard::run(pid, operation, timeout)).flatten().unwrap_or_else(here);
         if may_vanish && report.is_gone() {
@@ -299,6 +306,40 @@ fn push_some(pids: &[i32], operation: Operation, arguments: &Arguments, may_vani
         }
     });
     reports
+}
+
+/// While this lives, and after a moment, a line on the terminal tells how long we have waited.
+struct Waiting(Option<Sender<()>>, Option<JoinHandle<()>>);
+
+impl Waiting {
+    fn announce(pid: i32) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(None, None);
+        }
+        let (done, is_done) = channel();
+        let start = Instant::now();
+        let thread = std::thread::spawn(move || {
+            let mut shown = false;
+            while is_done.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+                let seconds = start.elapsed().as_secs();
+                let _ = write!(anstream::stderr(), "\r\x1b[Kpid {pid}: waiting for an update point, {seconds} s");
+                shown = true;
+            }
+            if shown {
+                let _ = write!(anstream::stderr(), "\r\x1b[K");
+            }
+        });
+        Self(Some(done), Some(thread))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        if let Some(thread) = self.1.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Sees that all processes of a family are in the same state.

@@ -131,6 +131,9 @@ pub enum Error {
         /// What was in the way.
         blockers: Vec<Blocker>,
     },
+    /// The user does not want to wait.
+    #[error("interrupted, nothing was changed")]
+    Interrupted,
     /// Another pusher, or the program itself, is at it.
     #[error("{by} is updating the process at the moment; nothing was changed, try again when it is done")]
     Busy {
@@ -202,6 +205,7 @@ impl Error {
             Error::Permission { .. } => "no-permission",
             Error::Traced { .. } => "traced",
             Error::TimedOut { .. } => Status::TimedOut.word(),
+            Error::Interrupted => "interrupted",
             Error::Busy { .. } => Status::Busy.word(),
             Error::PatchUnreadable { .. } => "patch-unreadable",
             Error::NotAPatch { .. } => Status::BadPatch.word(),
@@ -220,7 +224,7 @@ impl Error {
             | Error::Protocol { .. }
             | Error::WrongState { .. }
             | Error::NoSuchPatch { .. } => Exit::Refused,
-            Error::TimedOut { .. } | Error::Busy { .. } => Exit::TimedOut,
+            Error::TimedOut { .. } | Error::Interrupted | Error::Busy { .. } => Exit::TimedOut,
             Error::Answer { status, .. } => match status {
                 Status::Done | Status::AlreadyApplied => Exit::Done,
                 Status::WrongState

@@ -6,7 +6,7 @@
 //! a second process, in a session of its own and deaf to the terminal's signals, which completes
 //! what it has begun when the first one is killed.
 
-use crate::{error::Exit, process::ProcStatus, push::Operation, report::Report};
+use crate::{error::Exit, interrupt, process::ProcStatus, push::Operation, report::Report};
 use std::{
     os::unix::process::CommandExt,
     process::{Command, Stdio},
@@ -19,14 +19,6 @@ pub const OPTION: &str = "guarded";
 /// Whether process `pid` has filters.
 pub fn is_needed(pid: i32) -> bool {
     ProcStatus::of(pid).is_ok_and(|status| status.seccomp)
-}
-
-/// Makes the calling process deaf to what ends an ordinary program.
-pub fn persevere() {
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
-        // SAFETY: ignoring a signal runs no code of ours.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
-    }
 }
 
 /// Has a second process do `operation`. `None` if that process cannot be made, or does not answer.
@@ -50,7 +42,7 @@ pub fn run(pid: i32, operation: Operation, timeout: Duration) -> Option<Report> 
     unsafe {
         command.pre_exec(|| {
             libc::setsid();
-            persevere();
+            interrupt::persevere();
             Ok(())
         });
     }

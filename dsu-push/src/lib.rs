@@ -16,6 +16,7 @@
 //! | [`arch`] | registers: everything specific to x86-64 |
 //! | [`ptrace`] | stopping a thread and making its system call return |
 //! | [`guard`] | processes with seccomp filters |
+//! | [`interrupt`] | signals to `dsu-push` itself |
 //! | [`request`] | the protocol: one request and its answer |
 //! | [`blocker`] | what keeps a request from being served |
 //! | [`patchfile`] | the manifest of a patch file |
@@ -32,6 +33,7 @@ pub mod error;
 pub mod family;
 pub mod guard;
 pub mod image;
+pub mod interrupt;
 pub mod memory;
 pub mod patchfile;
 pub mod process;

@@ -3,6 +3,7 @@
 use crate::{
     Error, Result, blocker,
     control::{Ask, Progress, Remote, message},
+    interrupt,
     process::{self, ProcStatus, Process},
     ptrace::{Kick, Tracer},
     threads::{Activity, Threads, View, activity},
@@ -102,7 +103,7 @@ impl<'p> Session<'p> {
 
     /// Whether there is time left.
     pub fn time_left(&self) -> bool {
-        Instant::now() < self.deadline
+        Instant::now() < self.deadline && !interrupt::requested()
     }
 
     /// Lets go of the threads that were woken, as soon as they are asleep again or a moment later.
@@ -245,7 +246,7 @@ impl<'p> Session<'p> {
                 });
             }
             let now = Instant::now();
-            if now >= self.deadline {
+            if !self.time_left() {
                 return Ok(Outcome::NotAtRest(in_the_way));
             }
             match progress.phase {
@@ -288,7 +289,8 @@ impl<'p> Session<'p> {
     /// Whether a thread may be left where it is during a commit. One that is in a wrapped call must
     /// really be in it: otherwise it may be in a signal handler that interrupted the call.
     fn at_rest(&self, view: &View) -> bool {
-        view.at_rest() && !(view.asleep() && activity(self.process.pid, view.tid) == Activity::Running)
+        let in_call = || matches!(activity(self.process.pid, view.tid), Activity::Call { .. } | Activity::Unknown);
+        view.at_rest() && (!view.asleep() || in_call())
     }
 
     /// Wakes one thread that sleeps in a quiescent call, unless one is on its way. Returns the
@@ -357,6 +359,9 @@ impl<'p> Session<'p> {
 
     /// The error to report when the time is over, given the threads that were in the way.
     pub fn timed_out(&mut self, in_the_way: &[View]) -> Error {
+        if interrupt::requested() {
+            return Error::Interrupted;
+        }
         let mut views = in_the_way.to_vec();
         if views.is_empty() {
             views = self.survey().unwrap_or_default();

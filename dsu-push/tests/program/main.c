@@ -1,15 +1,17 @@
 /*
  * Sleeps in a system call of choice, again and again, and prints a line whenever the call returns.
  *
- *   program [-c CHILDREN] [-s] HOW [WORKER...]
+ *   program [-c CHILDREN] [-j] [-s] HOW [WORKER...]
  *
- * HOW is a way to sleep of rest.c; or `spin`, `stuck`: runs, sleeps outside every update point. Each WORKER is a thread
+ * HOW is a way to sleep of rest.c; or `spin`, `stuck`, `exec`: runs, sleeps
+ * outside every update point, becomes another program. Each WORKER is a thread
  * that does one of these. -c forks children that do the same; -s: with seccomp filters that forbid to map memory.
  */
 #define _GNU_SOURCE
 #include "program.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -19,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -45,6 +48,10 @@ static void stuck(const char *how)
     if (strcmp(how, "spin") == 0)
         for (;;)
             n++;
+    if (strcmp(how, "exec") == 0) {
+        usleep(500000);
+        execlp("sleep", "sleep", "60", (char *)NULL);
+    }
     for (;;)
         pause();
 }
@@ -61,7 +68,7 @@ static void *work(void *how)
 
 static void serve(const char *how)
 {
-    if (strcmp(how, "stuck") == 0 || strcmp(how, "spin") == 0)
+    if (strcmp(how, "stuck") == 0 || strcmp(how, "spin") == 0 || strcmp(how, "exec") == 0)
         stuck(how);
     for (;;) {
         double start = now();
@@ -93,17 +100,28 @@ static void forbid_mapping(void)
         exit(9);
 }
 
+static void enter_jail(void)
+{
+    char root[] = "/tmp/dsu-push-XXXXXX";
+    if (mkdtemp(root) == NULL || chmod(root, 0555) != 0 || chdir(root) != 0 || chroot(".") != 0 || setgroups(0, NULL) != 0
+        || setgid(65534) != 0 || setuid(65534) != 0)
+        exit(9);
+    closefrom(3);
+}
+
 int main(int argc, char **argv)
 {
     struct sigaction action;
-    int option, children = 0, filters = 0;
+    int option, children = 0, filters = 0, jail = 0;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     sigaction(SIGUSR1, &action, NULL);
     prepare();
-    while ((option = getopt(argc, argv, "+c:s")) != -1) {
+    while ((option = getopt(argc, argv, "+c:js")) != -1) {
         if (option == 'c')
             children = atoi(optarg);
+        else if (option == 'j')
+            jail = 1;
         else
             filters = 1;
     }
@@ -125,6 +143,8 @@ int main(int argc, char **argv)
     }
     printf("ready %s\n", version());
     fflush(stdout);
+    if (jail)
+        enter_jail();
     if (filters)
         forbid_mapping();
     serve(argv[optind]);

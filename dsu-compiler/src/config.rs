@@ -136,7 +136,10 @@ impl UpdatePoint {
             return Err("function must not be empty".into());
         }
         if label.is_empty() || label.contains(|c: char| c == '"' || c == '\\' || c.is_control()) {
-            return Err("the name of an update point must not be empty or contain quotes, backslashes or control characters".into());
+            return Err(
+                "the name of an update point must not be empty or contain quotes, backslashes or control characters"
+                    .into(),
+            );
         }
         if self.entry && self.loop_ordinal.is_some() {
             return Err(format!("update point \"{label}\" has both entry and loop: choose one"));
@@ -176,7 +179,10 @@ mod tests {
             ("\n[types]\n", "dsu.toml:2: unknown field `types`"),
             ("[[update-point]]\nloop = 1\n", "dsu.toml:1: missing field `function`"),
             ("[[update-point]]\nfunction = \n", "dsu.toml:2:"),
-            ("\n\n[[update-point]]\nfunction = \"f\"\nentry = true\nloop = 2\n", "dsu.toml:3: update point \"f#2\" has both"),
+            (
+                "\n\n[[update-point]]\nfunction = \"f\"\nentry = true\nloop = 2\n",
+                "dsu.toml:3: update point \"f#2\" has both",
+            ),
             ("[[update-point]]\nfunction = \"f\"\nloop = 0\n", "dsu.toml:1: update point \"f#0\": loops are counted"),
             (
                 "[[update-point]]\nfunction = \"f\"\n[[update-point]]\nfunction = \"f\"\n",

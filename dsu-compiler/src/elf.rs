@@ -245,8 +245,7 @@ fn addition(bytes: &[u8], name: &str, data: &[u8], flags: u64) -> Result<Additio
         return Err(ElfError::Damaged("too many sections to add one".into()));
     }
     let names_header = header.names * SECTION_SIZE;
-    let old_names =
-        range(bytes, usize_at(table, names_header + SH_OFFSET)?, usize_at(table, names_header + SH_SIZE)?)?;
+    let old_names = range(bytes, usize_at(table, names_header + SH_OFFSET)?, usize_at(table, names_header + SH_SIZE)?)?;
 
     let base = bytes.len();
     let mut tail = Vec::with_capacity(data.len() + old_names.len() + table.len() + 256);
@@ -313,9 +312,8 @@ pub fn with_section(mut bytes: Vec<u8>, name: &str, data: &[u8], flags: u64) -> 
 pub fn rename_symbols(bytes: &mut Vec<u8>, renames: &[(String, String)]) -> Result<()> {
     let header = Header::read(bytes)?;
     let renames: HashMap<&str, &str> = renames.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
-    let is_symbols = |i: &usize| {
-        u32_at(bytes, header.sections + i * SECTION_SIZE + SH_TYPE).is_ok_and(|kind| kind == SHT_SYMTAB)
-    };
+    let is_symbols =
+        |i: &usize| u32_at(bytes, header.sections + i * SECTION_SIZE + SH_TYPE).is_ok_and(|kind| kind == SHT_SYMTAB);
     header.table(bytes)?;
     let Some(index) = (0..header.count).find(is_symbols) else { return Ok(()) };
     let symbols_header = header.sections + index * SECTION_SIZE;
@@ -325,7 +323,8 @@ pub fn rename_symbols(bytes: &mut Vec<u8>, renames: &[(String, String)]) -> Resu
     }
     let strings_header = header.sections + strings_index * SECTION_SIZE;
     let mut strings =
-        range(bytes, usize_at(bytes, strings_header + SH_OFFSET)?, usize_at(bytes, strings_header + SH_SIZE)?)?.to_vec();
+        range(bytes, usize_at(bytes, strings_header + SH_OFFSET)?, usize_at(bytes, strings_header + SH_SIZE)?)?
+            .to_vec();
     let (start, size) = (usize_at(bytes, symbols_header + SH_OFFSET)?, usize_at(bytes, symbols_header + SH_SIZE)?);
     range(bytes, start, size)?;
 
@@ -400,8 +399,11 @@ mod tests {
     #[test]
     fn symbols_are_renamed() {
         let (dir, mut bytes) = compile("int g(void); int f(void) { return g(); } int k(void) { return f(); }");
-        rename_symbols(&mut bytes, &[("f".into(), "f_renamed".into()), ("g".into(), "h".into()), ("no".into(), "x".into())])
-            .unwrap();
+        rename_symbols(
+            &mut bytes,
+            &[("f".into(), "f_renamed".into()), ("g".into(), "h".into()), ("no".into(), "x".into())],
+        )
+        .unwrap();
         let symbols = object(&bytes, "a.o").unwrap().unwrap().symbols;
         assert_eq!(symbols.defined.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(), ["f_renamed", "k"]);
         assert_eq!(symbols.undefined, ["h"]);

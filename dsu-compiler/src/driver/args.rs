@@ -239,11 +239,16 @@ impl CommandLine {
     /// Options that shape the code of a unit, for its record.
     #[must_use]
     pub fn code_options(&self) -> Vec<String> {
-        self.options()
-            .filter(|(_, class)| *class == Class::CodeGeneration)
-            .flat_map(|(words, _)| words.iter().map(|w| w.to_string_lossy().into_owned()))
-            .filter(|w| w != "-pipe")
-            .collect()
+        let mut flags = Vec::new();
+        for (words, class) in self.options() {
+            if class == Class::CodeGeneration && words[0] != "-pipe" {
+                flags.extend(words.iter().map(|w| w.to_string_lossy().into_owned()));
+            } else if words[0].as_bytes().starts_with(b"-gsplit-dwarf") {
+                // A file of its own for debug information would be lost; in the object it is not.
+                flags.push("-g".to_owned());
+            }
+        }
+        flags
     }
 }
 
@@ -407,7 +412,7 @@ mod tests {
         );
         assert_eq!(
             joined(&line.code_options()),
-            "-O2 -g -std=gnu99 -Wno-implicit-int -fPIE -pthread --param max-inline=3 -Wa,--noexecstack"
+            "-O2 -g -std=gnu99 -Wno-implicit-int -fPIE -pthread --param max-inline=3 -Wa,--noexecstack -g"
         );
         assert_eq!(
             joined(&line.preprocess_options()),

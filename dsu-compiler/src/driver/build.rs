@@ -65,6 +65,7 @@ fn compile_one(tools: &Toolchain, job: &Job<'_>) -> Result<Outcome, DriverError>
     let object = tempfile::Builder::new().prefix("dsu-").suffix(".o").tempfile().map_err(|e| tools.cannot_run(e))?;
     let mut command = tools.command();
     command.args(job.flags).args(["-w", "-x", "cpp-output", "-c", "-", "-o"]).arg(object.path());
+    Toolchain::without_dependencies(&mut command);
     in_directory(&mut command, &job.image.directory);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| tools.cannot_run(e))?;

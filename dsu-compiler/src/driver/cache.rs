@@ -8,6 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+/// The directory of everything we keep for a user: `$DSU_CACHE`, `$XDG_CACHE_HOME/dsu` or `~/.cache/dsu`; `None` if
+/// that is no absolute path, as with `DSU_CACHE=off`.
+#[must_use]
+pub fn root() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    variable("DSU_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|d| d.join("dsu")))
+        .or_else(|| variable("HOME").map(|d| d.join(".cache/dsu")))
+        .filter(|d| d.is_absolute())
+}
+
 /// Pruned when it grows beyond this ...
 const LIMIT: u64 = 1 << 30;
 /// ... down to this.
@@ -21,15 +32,10 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache: `$DSU_CACHE`, `$XDG_CACHE_HOME/dsu` or `~/.cache/dsu`. `DSU_CACHE=off` does without.
+    /// Opens the user's cache.
     #[must_use]
     pub fn open() -> Self {
-        let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        let directory = variable("DSU_CACHE")
-            .or_else(|| variable("XDG_CACHE_HOME").map(|d| d.join("dsu")))
-            .or_else(|| variable("HOME").map(|d| d.join(".cache/dsu")))
-            .filter(|d| d.is_absolute());
-        Self::at(directory)
+        Self::at(root())
     }
 
     fn at(directory: Option<PathBuf>) -> Self {

@@ -98,6 +98,7 @@ pub fn preprocess(tools: &Toolchain, line: &CommandLine, source: &Input, stdin: 
     args.extend(["-E", "-w", "-x", "c"].map(OsString::from));
     args.push(source.path.clone());
     let (mut command, _response) = tools.with_args(&args).ok()?;
+    Toolchain::without_dependencies(&mut command);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     command.stdin(if source.is_stdin() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.spawn().ok()?;

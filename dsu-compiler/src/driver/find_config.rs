@@ -179,9 +179,6 @@ mod tests {
         let (a, b) = (image("../src/a/a.c"), image("../src/b/b.c"));
         let places = places(&root.join("outer/project/build/server"), &[&a, &b]);
         let names: Vec<_> = places.iter().filter_map(|p| p.strip_prefix(root.join("outer")).ok()).collect();
-        assert_eq!(
-            names,
-            ["project/build", "project/src/a", "project/src", "project/src/b", "project"].map(Path::new)
-        );
+        assert_eq!(names, ["project/build", "project/src/a", "project/src", "project/src/b", "project"].map(Path::new));
     }
 }

@@ -244,8 +244,7 @@ fn is_object(path: &Path) -> bool {
 }
 
 fn linked_file(bytes: &[u8], place: Place, display: String) -> Result<Option<LinkedFile>, DriverError> {
-    let facts = elf::object(bytes, &display)
-        .map_err(|source| DriverError::Elf { object: display.clone(), source })?;
+    let facts = elf::object(bytes, &display).map_err(|source| DriverError::Elf { object: display.clone(), source })?;
     let Some(ObjectFacts { units, symbols, slim_lto }) = facts else { return Ok(None) };
     let (images, mut problem) = match units.as_deref().map(unit::decode) {
         None => (Vec::new(), None),

@@ -18,7 +18,7 @@ use super::relink::{Token, tokens};
 use super::toolchain::{Toolchain, exit_code};
 use super::trace::{self, Entry};
 use super::work::Work;
-use super::{fallback, find_config, report, scheduler, suggest, updatable};
+use super::{fallback, find_config, history, report, scheduler, suggest, updatable};
 use crate::elf;
 use crate::unit::UnitImage;
 
@@ -46,13 +46,16 @@ pub fn run(tools: &Toolchain, line: &CommandLine) -> Result<u8, DriverError> {
     if is_probe(line, &output) && !line.own.suggest {
         return Err(tools.exec(&compile::words(tools, line)));
     }
-    let work = Work::new(line.own.save.as_deref(), &output)?;
-    let sources = line.inputs().filter(|i| i.kind != InputKind::Linkable).collect();
-    let mut link = Link { tools, line, sources, output, work };
-    if line.own.suggest && line.output().is_none() {
-        // Asked for a suggestion only: no a.out appears.
-        link.output = link.work.path().join("a.out");
-    }
+    Link::new(tools, line, output)?.run()
+}
+
+/// Prints update points for a link, without its output.
+///
+/// # Errors
+/// As [`run`].
+pub fn suggest_only(tools: &Toolchain, line: &CommandLine) -> Result<u8, DriverError> {
+    let mut link = Link::new(tools, line, "a.out".into())?;
+    link.output = link.work.path().join("a.out");
     link.run()
 }
 
@@ -68,7 +71,13 @@ fn is_probe(line: &CommandLine, output: &Path) -> bool {
         || line.inputs().any(Input::is_stdin)
 }
 
-impl Link<'_> {
+impl<'a> Link<'a> {
+    fn new(tools: &'a Toolchain, line: &'a CommandLine, output: PathBuf) -> Result<Self, DriverError> {
+        let work = Work::new(line.own.save.as_deref(), &output)?;
+        let sources = line.inputs().filter(|i| i.kind != InputKind::Linkable).collect();
+        Ok(Self { tools, line, sources, output, work })
+    }
+
     fn run(&self) -> Result<u8, DriverError> {
         let texts = scheduler::parallel(scheduler::jobs(), &self.sources, |_, source| {
             source.kind.is_c().then(|| compile::preprocess(self.tools, self.line, source, None)).flatten()
@@ -88,7 +97,7 @@ impl Link<'_> {
     /// The user's own link, traced.
     fn plain(&self, texts: &[Option<String>]) -> Result<(u8, Vec<Entry>), DriverError> {
         let mut words = compile::words(self.tools, self.line);
-        if self.line.output().is_none() && self.output != Path::new("a.out") {
+        if self.output.starts_with(self.work.path()) {
             words.extend(["-o".into(), self.output.clone().into()]);
         }
         if fallback::needed(self.line, texts) {
@@ -142,6 +151,9 @@ impl Link<'_> {
             .collect();
         let mut inputs = Inputs::collect(trace, self.sources.len(), &explicit)?;
         self.add_sources(&mut inputs, texts);
+        if !self.line.own.suggest && inputs.files.iter().any(|f| !f.images.is_empty()) {
+            history::remember(self.line, &self.output);
+        }
         let images: Vec<&UnitImage> = inputs.files.iter().flat_map(|f| &f.images).collect();
 
         let mut config = find_config::read(self.line.own.config.as_deref(), &self.output, &images)?;
@@ -184,11 +196,10 @@ impl Link<'_> {
     }
 
     fn never_updatable(&self, name: &str, units: usize) {
-        eprintln!(
-            "dsu-cc: {name} has no update points and can never be updated (see dsu-cc --suggest-update-points)"
-        );
+        eprintln!("dsu-cc: {name} has no update points and can never be updated (see dsu-cc --suggest-update-points)");
         if let Some(format) = self.line.own.report {
-            let mut note = "no dsu.toml with an update point was found, and no unit contains DSU_UPDATE_POINT".to_owned();
+            let mut note =
+                "no dsu.toml with an update point was found, and no unit contains DSU_UPDATE_POINT".to_owned();
             if units == 0 {
                 note = "no object was compiled by dsu-cc".to_owned();
             }

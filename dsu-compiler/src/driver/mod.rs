@@ -6,7 +6,7 @@
 //! compile                   -c: an ordinary object, with the unit's record added
 //! link                      a link: the plain one, traced (trace, inputs); is there an update point (find_config)?
 //! updatable                 if so: rewrite, compile (build, cache, scheduler), generate, link again (relink)
-//! report, suggest           what is said about it
+//! report, suggest, history  what is said about it
 //! ```
 
 use std::ffi::OsString;
@@ -19,6 +19,7 @@ pub mod compile;
 pub mod error;
 pub mod fallback;
 pub mod find_config;
+pub mod history;
 pub mod inputs;
 pub mod interface;
 pub mod link;
@@ -43,7 +44,8 @@ dsu-cc: a C compiler driver that makes programs updatable while they run.
 Takes everything the real compiler takes; put it in its place: make CC=dsu-cc
 
   --dsu-config FILE           update points (default: dsu.toml beside the output or the sources)
-  --suggest-update-points     with the objects or sources of a link: print a dsu.toml with likely update points
+  --suggest-update-points     with a program linked by dsu-cc, or the objects or sources of a link: print a dsu.toml
+                              with likely update points
   --dsu-report[=json]         after a link: what is updatable, and what is not and why
   --dsu-save=DIR              keep the intermediate files of links in DIR
   --dsu-help                  this text
@@ -85,15 +87,20 @@ pub fn run(args: Vec<OsString>) -> Result<u8, DriverError> {
 
 fn suggest(tools: &Toolchain, line: &CommandLine) -> Result<u8, DriverError> {
     if let Some(program) = suggest::executable(line) {
-        let reason = "give the objects or sources it is linked from, with the options of that link".to_owned();
-        return Err(DriverError::Refused { output: program.display().to_string(), reason });
+        let mut linked = history::recall(program)?;
+        linked.own.clone_from(&line.own);
+        return link::suggest_only(tools, &linked);
     }
     match line.action() {
+        // Asked for a suggestion only: no a.out appears.
+        Action::Link if line.output().is_none() => link::suggest_only(tools, line),
         Action::Link => link::run(tools, line),
         Action::Compile => compile::run(tools, line),
         Action::PassThrough if line.inputs().next().is_some() => Err(tools.exec(&compile::words(tools, line))),
         Action::PassThrough => Err(DriverError::Usage(
-            "--suggest-update-points needs the objects or sources of a program, as for linking it".to_owned(),
+            "--suggest-update-points needs a program linked by dsu-cc, or the objects or sources of one, as for \
+             linking it"
+                .to_owned(),
         )),
     }
 }

@@ -81,14 +81,16 @@ fn option_tokens(words: &[OsString], class: Class, tokens: &mut Vec<Token>) {
 /// Composes the final link.
 #[must_use]
 pub fn compose(line: &CommandLine, substitution: &Substitution, output: &Path) -> Vec<OsString> {
-    let mut composer = Composer { substitution, placed: HashSet::new(), whole: WholeArchive::default(), args: Vec::new() };
+    let mut composer =
+        Composer { substitution, placed: HashSet::new(), whole: WholeArchive::default(), args: Vec::new() };
     composer.args.extend(["-o".into(), output.into()]);
     composer.args.extend(substitution.first.iter().map(OsString::from));
     for token in tokens(line) {
         composer.token(&token);
     }
     // Archives that something else than the command line names: their objects come last, and are still linked.
-    let mut unplaced: Vec<_> = substitution.archives.iter().filter(|(a, _)| !composer.placed.contains(a.as_str())).collect();
+    let mut unplaced: Vec<_> =
+        substitution.archives.iter().filter(|(a, _)| !composer.placed.contains(a.as_str())).collect();
     unplaced.sort();
     for (_, objects) in unplaced {
         composer.args.extend(objects.iter().map(OsString::from));
@@ -197,7 +199,10 @@ mod tests {
         for (line, want) in [
             ("-O2 a.o b.o -o x -lm", "-o tmp /t/program.o -O2 /t/a.o b.o -lm /t/x1.o /t/x2.o /d/libdsu.a -lc"),
             ("s.c a.o -o x -DX -MD -x c -Wall", "-o tmp /t/program.o /t/s.o /t/a.o /t/x1.o /t/x2.o /d/libdsu.a -lc"),
-            ("lib/libx.a a.o lib/libx.a", "-o tmp /t/program.o /t/x1.o /t/x2.o lib/libx.a /t/a.o lib/libx.a /d/libdsu.a -lc"),
+            (
+                "lib/libx.a a.o lib/libx.a",
+                "-o tmp /t/program.o /t/x1.o /t/x2.o lib/libx.a /t/a.o lib/libx.a /d/libdsu.a -lc",
+            ),
             ("a.o -L lib -lx -lm -lx", "-o tmp /t/program.o /t/a.o -L lib /t/x1.o /t/x2.o -lx -lm -lx /d/libdsu.a -lc"),
             ("a.o -l:libx.a", "-o tmp /t/program.o /t/a.o /t/x1.o /t/x2.o -l:libx.a /d/libdsu.a -lc"),
             (

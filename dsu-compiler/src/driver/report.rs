@@ -22,7 +22,8 @@ pub fn print(report: &Report, format: ReportFormat) {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kept = self.units.iter().filter(|u| u.kept.is_some()).count();
-        let ability = if self.update_points.is_empty() { "can never be updated" } else { "can be updated while it runs" };
+        let ability =
+            if self.update_points.is_empty() { "can never be updated" } else { "can be updated while it runs" };
         writeln!(f, "dsu-cc: {} {ability}", self.output)?;
         writeln!(f, "  units         {} updatable, {kept} kept as they are", self.units.len() - kept)?;
         writeln!(f, "  functions     {} indirect, {} direct", self.functions_indirect, self.functions_direct)?;
@@ -67,7 +68,9 @@ pub fn suggestions(output: &str, list: &[Suggestion]) -> String {
              # [[update-point]]\n# function = \"on_event\"\n# entry = true\n"
         );
     }
-    let mut text = format!("# Update points for {output}, suggested by dsu-cc. Save as dsu.toml beside the sources and link again.\n");
+    let mut text = format!(
+        "# Update points for {output}, suggested by dsu-cc. Save as dsu.toml beside the sources and link again.\n"
+    );
     for suggestion in list {
         let _ = suggestion_entry(&mut text, suggestion);
     }

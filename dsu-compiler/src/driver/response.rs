@@ -82,7 +82,10 @@ mod tests {
 
     #[test]
     fn splitting() {
-        assert_eq!(split(b" -DA='x y' \"a b\"c\n\t\\\"q\\\" '' a\\ b "), words(&["-DA=x y", "a bc", "\"q\"", "", "a b"]));
+        assert_eq!(
+            split(b" -DA='x y' \"a b\"c\n\t\\\"q\\\" '' a\\ b "),
+            words(&["-DA=x y", "a bc", "\"q\"", "", "a b"])
+        );
         assert_eq!(split(b""), words(&[]));
     }
 

@@ -101,6 +101,11 @@ impl Toolchain {
         Ok((command, Some(file)))
     }
 
+    /// Makes a command write no dependency file: these variables ask for one like `-MD` does.
+    pub fn without_dependencies(command: &mut Command) {
+        command.env_remove("DEPENDENCIES_OUTPUT").env_remove("SUNPRO_DEPENDENCIES");
+    }
+
     /// The error for a compiler that does not start.
     #[must_use]
     pub fn cannot_run(&self, source: std::io::Error) -> DriverError {

@@ -54,9 +54,9 @@ fn entry(line: &str) -> Option<Entry> {
         return Some(Entry::File(line.to_owned()));
     }
     let gnu = line.strip_prefix('(').and_then(|l| l.rsplit_once(')'));
-    let other = line.strip_suffix(')').and_then(|l| {
-        l.match_indices('(').map(|(i, _)| (&l[..i], &l[i + 1..])).find(|(archive, _)| exists(archive))
-    });
+    let other = line
+        .strip_suffix(')')
+        .and_then(|l| l.match_indices('(').map(|(i, _)| (&l[..i], &l[i + 1..])).find(|(archive, _)| exists(archive)));
     match gnu.or(other) {
         Some((archive, member)) if exists(archive) => {
             Some(Entry::Member { archive: archive.to_owned(), member: member.to_owned() })

@@ -60,7 +60,9 @@ fn check(name: &str, plain: &Executable) -> Result<(), DriverError> {
         );
     }
     if plain.machine != object::elf::EM_X86_64.0 {
-        return refuse("updatable programs are supported on x86-64 only: remove the update points (dsu.toml, DSU_UPDATE_POINT)");
+        return refuse(
+            "updatable programs are supported on x86-64 only: remove the update points (dsu.toml, DSU_UPDATE_POINT)",
+        );
     }
     Ok(())
 }

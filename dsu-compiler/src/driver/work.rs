@@ -27,8 +27,7 @@ impl Work {
             let directory = fs::canonicalize(&directory).map_err(at(&directory))?;
             return Ok(Self { directory, saved: true, _temporary: None });
         }
-        let temporary =
-            tempfile::Builder::new().prefix("dsu-link-").tempdir().map_err(at(std::env::temp_dir()))?;
+        let temporary = tempfile::Builder::new().prefix("dsu-link-").tempdir().map_err(at(std::env::temp_dir()))?;
         Ok(Self { directory: temporary.path().to_path_buf(), saved: false, _temporary: Some(temporary) })
     }
 
@@ -68,5 +67,9 @@ impl Work {
 fn shell_word(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }

@@ -30,8 +30,14 @@ fn autoconf_automake_and_libtool() {
     sandbox.file("inner.c", "int inner(void) { return 11; }\n");
     sandbox.ok("autoreconf", "-i");
     let configured = sandbox.ok("./configure", &format!("CC={}", dsu_cc()));
-    for line in ["checking whether the C compiler works... yes", "unistd.h... yes", "no_such_header.h... no",
-                 "usleep... yes", "no_such_function... no", "size of long... 8"] {
+    for line in [
+        "checking whether the C compiler works... yes",
+        "unistd.h... yes",
+        "no_such_header.h... no",
+        "usleep... yes",
+        "no_such_function... no",
+        "size of long... 8",
+    ] {
         assert!(configured.out.contains(line), "{line}: {}", configured.out);
     }
     let log = sandbox.read("config.log");
@@ -54,8 +60,11 @@ fn cmake() {
          if(NOT HAVE_USLEEP OR HAVE_NO)\n  message(FATAL_ERROR wrong)\nendif()\n\
          add_library(step STATIC step.c)\nadd_executable(prog main.c)\ntarget_link_libraries(prog step)\n",
     );
-    let done = sandbox.ok("cmake", &format!("-S . -B build -DCMAKE_C_COMPILER={} -DCMAKE_BUILD_TYPE=Release", dsu_cc()));
-    assert!(done.out.contains("Check for working C compiler") || done.out.contains("Detecting C compiler ABI info - done"));
+    let done =
+        sandbox.ok("cmake", &format!("-S . -B build -DCMAKE_C_COMPILER={} -DCMAKE_BUILD_TYPE=Release", dsu_cc()));
+    assert!(
+        done.out.contains("Check for working C compiler") || done.out.contains("Detecting C compiler ABI info - done")
+    );
     sandbox.ok("cmake", "--build build");
     assert!(sandbox.updatable("build/prog"));
     assert_eq!(sandbox.program("./build/prog"), "12\n");

@@ -147,6 +147,18 @@ fn standard_input_and_preprocessed_sources() {
 }
 
 #[test]
+fn dependency_files_asked_for_by_the_environment() {
+    for variable in ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"] {
+        let (mut real, mut ours) = (sources(), sources());
+        real.set(variable, "deps");
+        ours.set(variable, "deps");
+        real.ok("cc", "-c a.c");
+        ours.cc_ok("-c a.c");
+        assert_eq!(ours.read("deps"), real.read("deps"), "{variable}");
+    }
+}
+
+#[test]
 fn response_files() {
     let sandbox = sources();
     sandbox.file("inner", "-DNAME='\"a b\"' -O1");
@@ -202,7 +214,7 @@ fn help_and_wrong_use() {
         ("--dsu-nonsense -c a.c", "unknown option --dsu-nonsense"),
         ("-c a.c --dsu-config", "--dsu-config needs an argument"),
         ("--dsu-report=xml a.c", "the formats are text and json"),
-        ("--suggest-update-points", "needs the objects or sources"),
+        ("--suggest-update-points", "needs a program linked by dsu-cc, or the objects or sources"),
     ] {
         let done = sandbox.cc(args);
         assert_eq!(done.code, Some(1), "{args}");

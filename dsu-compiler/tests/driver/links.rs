@@ -37,7 +37,8 @@ fn dependency_files_of_compile_and_link() {
         real.ok("cc", args);
         ours.cc_ok(args);
         let dependencies = |s: &Sandbox| {
-            let entries = std::fs::read_dir(s.path(".")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+            let entries =
+                std::fs::read_dir(s.path(".")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
             let mut names: Vec<_> = entries.filter(|n| n.ends_with(".d") || n == "deps").collect();
             names.sort();
             names.iter().map(|n| (n.clone(), s.read(n))).collect::<Vec<_>>()
@@ -53,7 +54,8 @@ fn dependency_files_of_compile_and_link() {
 
 #[test]
 fn linker_errors_are_the_real_ones() {
-    for args in ["main.o -o prog", "main.o missing.o", "main.o -lno-such-library", "main.o step.o -Wl,--no-such-option"] {
+    for args in ["main.o -o prog", "main.o missing.o", "main.o -lno-such-library", "main.o step.o -Wl,--no-such-option"]
+    {
         let sandbox = Sandbox::with_program();
         sandbox.cc_ok("-c main.c step.c");
         let real = sandbox.run("cc", args);
@@ -155,7 +157,10 @@ fn link_time_optimisation() {
 #[test]
 fn sources_in_other_languages() {
     let sandbox = Sandbox::with_program();
-    sandbox.file("asm.S", "#ifndef X\n#error X\n#endif\n.globl from_asm\nfrom_asm: mov $7, %eax\nret\n.section .note.GNU-stack\n");
+    sandbox.file(
+        "asm.S",
+        "#ifndef X\n#error X\n#endif\n.globl from_asm\nfrom_asm: mov $7, %eax\nret\n.section .note.GNU-stack\n",
+    );
     sandbox.file("step.c", "int from_asm(void);\nint step(int n) { return from_asm() + 4 + n; }\n");
     let report = sandbox.report("-DX=1 main.c asm.S step.c -o prog");
     assert_eq!(members(&report["units"], "source"), ["main.c", "step.c"]);
@@ -281,7 +286,9 @@ fn compiled_units_are_cached() {
 fn saved_files_reproduce_the_link() {
     let sandbox = Sandbox::with_program();
     sandbox.cc_ok("main.c step.c -o prog --dsu-save=saved");
-    for name in ["plain.sh", "link.sh", "trace", "unit-0.original.i", "unit-1.i", "unit-1.flags", "program.s", "report.json"] {
+    for name in
+        ["plain.sh", "link.sh", "trace", "unit-0.original.i", "unit-1.i", "unit-1.flags", "program.s", "report.json"]
+    {
         assert!(sandbox.exists(&format!("saved/prog/{name}")), "{name}");
     }
     sandbox.ok("sh", "saved/prog/link.sh");
@@ -311,10 +318,20 @@ fn suggestions_make_a_program_updatable() {
     let done = sandbox.cc_ok("--suggest-update-points main.o step.o");
     assert!(done.out.contains("function = \"main\"") && done.out.contains("usleep"), "{}", done.out);
     assert!(!sandbox.exists("a.out"));
+    // A program tells as much, also from elsewhere.
+    sandbox.cc_ok("main.o step.o -o prog");
+    let plain = sandbox.read("prog");
+    let again = sandbox.cc_ok("--suggest-update-points prog");
+    assert_eq!(again.out.replace("for prog,", "for this program,"), done.out);
+    assert_eq!(sandbox.read("prog"), plain, "the program is not touched");
+    sandbox.ok("cp", "prog copy");
+    let unknown = sandbox.cc("--suggest-update-points copy");
+    assert!(unknown.code == Some(1) && unknown.err.contains("not known how it was linked"), "{}", unknown.err);
     sandbox.file("dsu.toml", &done.out);
     sandbox.cc_ok("main.o step.o -o prog");
     assert!(sandbox.updatable("prog"));
     assert_eq!(sandbox.program("./prog"), "12\n");
+    assert_eq!(sandbox.cc_ok("--suggest-update-points prog").out, again.out, "nor does it matter if it has some");
 }
 
 #[test]

@@ -31,7 +31,8 @@ impl Sandbox {
             "#include <stdio.h>\n#include <unistd.h>\nint step(int n);\nint main(void) {\n    for (int i = 0; ; i++) {\n\
              \x20       if (i == 2) return 0;\n        if (i == 1) printf(\"%d\\n\", step(i));\n        usleep(1);\n    }\n}\n",
         );
-        sandbox.file("step.c", "static int scale(int n) { return 10 * n; }\nint step(int n) { return scale(n) + 2; }\n");
+        sandbox
+            .file("step.c", "static int scale(int n) { return 10 * n; }\nint step(int n) { return scale(n) + 2; }\n");
         sandbox.file("dsu.toml", "[[update-point]]\nfunction = \"main\"\nquiescent = [\"usleep\"]\n");
         sandbox
     }

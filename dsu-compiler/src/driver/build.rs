@@ -39,7 +39,10 @@ pub fn compile(tools: &Toolchain, cache: &Cache, jobs: &[Job<'_>]) -> Result<Vec
     let identity = tools.identity();
     scheduler::parallel(scheduler::jobs(), jobs, |_, job| {
         let flags = job.flags.join("\0");
-        let key = Cache::key(&["1", identity, &job.image.directory, &flags, job.text]);
+        // Only debug information names the directory.
+        let debug = job.flags.iter().any(|f| f.starts_with("-g") && f != "-g0");
+        let directory = if debug { job.image.directory.as_str() } else { "" };
+        let key = Cache::key(&["1", identity, directory, &flags, job.text]);
         let cacheable = !job.flags.iter().any(|f| reads_other_files(f));
         if let Some(bytes) = cacheable.then(|| cache.get(&key)).flatten() {
             return Ok(Outcome::Object(bytes));

@@ -37,6 +37,16 @@ pub struct Link<'a> {
     pub work: Work,
 }
 
+/// The plain output, until it is known that it may stay: after a failure, also an internal one, `make` must not take
+/// it for done.
+struct Unfinished<'a>(&'a Path);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0);
+    }
+}
+
 /// Does what a command line that makes an executable asks for; the exit code is the real compiler's.
 ///
 /// # Errors
@@ -86,12 +96,10 @@ impl<'a> Link<'a> {
         if code != 0 {
             return Ok(code);
         }
-        let result = self.after_plain(&trace, texts);
-        if result.is_err() {
-            // make must not take it for done.
-            let _ = fs::remove_file(&self.output);
-        }
-        result.map(|()| 0)
+        let unfinished = Unfinished(&self.output);
+        self.after_plain(&trace, texts)?;
+        std::mem::forget(unfinished);
+        Ok(0)
     }
 
     /// The user's own link, traced.
@@ -136,12 +144,15 @@ impl<'a> Link<'a> {
 
     /// Looks at what was linked, and makes it updatable if it has update points.
     fn after_plain(&self, trace: &[Entry], texts: Vec<Option<String>>) -> Result<(), DriverError> {
-        let Ok(plain) = elf::executable(&fs::read(&self.output).map_err(at(&self.output))?) else {
-            return Ok(()); // --oformat=binary and the like
+        let bytes = fs::read(&self.output).map_err(at(&self.output))?;
+        let plain = match elf::executable(&bytes) {
+            Ok(plain) if plain.executable => plain,
+            Err(_) if bytes.starts_with(b"\x7fELF") => {
+                eprintln!("dsu-cc: {} is no 64-bit program and can never be updated", self.output.display());
+                return Ok(());
+            }
+            _ => return Ok(()), // --oformat=binary and the like
         };
-        if !plain.executable {
-            return Ok(());
-        }
         let explicit: HashSet<String> = tokens(self.line)
             .into_iter()
             .filter_map(|t| match t {

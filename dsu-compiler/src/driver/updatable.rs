@@ -80,29 +80,25 @@ struct Maker<'a> {
 impl Maker<'_> {
     /// Makes ordinary objects where the link has none to look at: of sources, and of objects with only LTO code.
     fn compile_sources(&mut self) -> Result<(), DriverError> {
-        for index in 0..self.inputs.files.len() {
-            let file = &self.inputs.files[index];
-            let source = matches!(file.place, Place::Source(_));
-            if !source && (!file.slim_lto || file.images.len() != 1) {
-                continue;
-            }
-            let bytes = match file.images.first() {
-                Some(image) => {
-                    let job = Job { image, text: &image.text, flags: &image.flags };
-                    let outcome = build::compile(self.link.tools, &self.cache, &[job])?.pop();
-                    match outcome {
-                        Some(Outcome::Object(bytes)) => bytes,
-                        Some(Outcome::Failed(message)) => return Err(self.failed("compiling a source again", message)),
-                        None => continue,
-                    }
-                }
+        let needed = |f: &LinkedFile| matches!(f.place, Place::Source(_)) || f.slim_lto && f.images.len() == 1;
+        let files: Vec<usize> = (0..self.inputs.files.len()).filter(|i| needed(&self.inputs.files[*i])).collect();
+        let job = |index: &usize| {
+            let image = self.inputs.files[*index].images.first()?;
+            Some(Job { image, text: &image.text, flags: &image.flags })
+        };
+        let jobs: Vec<Job<'_>> = files.iter().filter_map(job).collect();
+        let mut outcomes = build::compile(self.link.tools, &self.cache, &jobs)?.into_iter();
+        for index in files {
+            let outcome = if self.inputs.files[index].images.is_empty() { None } else { outcomes.next() };
+            let bytes = match outcome {
+                Some(Outcome::Object(bytes)) => bytes,
+                Some(Outcome::Failed(message)) => return Err(self.failed("compiling a source again", message)),
                 None => self.compile_other(index)?,
             };
-            let display = file.display.clone();
-            let facts = elf::object(&bytes, &display)
-                .map_err(|source| DriverError::Elf { object: display.clone(), source })?
-                .unwrap_or_default();
-            self.inputs.files[index].symbols = facts.symbols;
+            let file = &mut self.inputs.files[index];
+            let facts = elf::object(&bytes, &file.display)
+                .map_err(|source| DriverError::Elf { object: file.display.clone(), source })?;
+            file.symbols = facts.unwrap_or_default().symbols;
             self.plain_objects.insert(index, bytes);
         }
         Ok(())
@@ -335,9 +331,16 @@ impl Maker<'_> {
         if lto > 0 {
             report.notes.push(format!("{lto} objects were made with -flto; updatable units are compiled without it"));
         }
-        let theirs = |f: &&LinkedFile| f.images.is_empty() && f.problem.is_some();
-        for file in self.inputs.files.iter().filter(theirs) {
-            report.notes.push(format!("{}: {}", file.display, file.problem.as_deref().unwrap_or_default()));
+        let mut plain = Vec::new();
+        for file in self.inputs.files.iter().filter(|f| f.images.is_empty()) {
+            match &file.problem {
+                Some(problem) => report.notes.push(format!("{}: {problem}", file.display)),
+                None if ["/usr/", "/lib", "/opt/"].iter().any(|d| file.display.starts_with(d)) => {}
+                None => plain.push(file.display.as_str()),
+            }
+        }
+        if !plain.is_empty() {
+            report.notes.push(format!("not compiled by dsu-cc, and not updatable: {}", plain.join(", ")));
         }
         if let Some(format) = self.link.line.own.report {
             report::print(&report, format);

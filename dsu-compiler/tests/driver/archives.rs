@@ -22,6 +22,8 @@ fn library(how: &str) -> Sandbox {
 fn linked(sandbox: &Sandbox, args: &str) -> Vec<String> {
     let report = sandbox.report(&format!("{args} -o prog"));
     assert_eq!(sandbox.program("./prog"), "12\n", "{args}");
+    let note = "not compiled by dsu-cc, and not updatable: lib/libx.a(foreign.o)";
+    assert!(report["notes"].as_array().unwrap().iter().any(|n| n == note), "{}", report["notes"]);
     members(&report["units"], "object")
 }
 

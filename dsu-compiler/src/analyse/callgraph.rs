@@ -13,8 +13,8 @@ use crate::facts::{Target, Usage};
 /// The call graph of a program.
 #[derive(Default)]
 pub struct CallGraph {
-    /// Calls by name, functions that never return left out as callees.
-    direct: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    /// All calls but those of functions that never return.
+    returning: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
     /// All calls.
     callees: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
     /// All calls, backwards.
@@ -33,7 +33,7 @@ impl CallGraph {
         }
         for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
             for reference in &u.facts.references {
-                let (Target::Function(function), Usage::Call(..), Some(inside)) =
+                let (Target::Function(function), Usage::Call(_, end), Some(inside)) =
                     (reference.target, reference.usage, reference.inside)
                 else {
                     continue;
@@ -42,8 +42,9 @@ impl CallGraph {
                 match graph_target(model, unit, function) {
                     Some(callee) => {
                         graph.add(caller, callee);
-                        if !model.function(callee).attributes.noreturn && !u.facts.functions[function].attributes.noreturn {
-                            graph.direct.entry(caller).or_default().insert(callee);
+                        let declared = model.function(callee).attributes.noreturn || u.facts.functions[function].attributes.noreturn;
+                        if !declared && !is_last_call(&u.image.text, end) {
+                            graph.returning.entry(caller).or_default().insert(callee);
                         }
                     }
                     None if calls::WAITING.contains(&u.facts.functions[function].name.as_str()) => {
@@ -56,6 +57,9 @@ impl CallGraph {
                 let caller = FunctionRef { unit, function: call.inside };
                 for callee in by_type.get(call.prototype.as_str()).into_iter().flatten() {
                     graph.add(caller, *callee);
+                    if !model.function(*callee).attributes.noreturn {
+                        graph.returning.entry(caller).or_default().insert(*callee);
+                    }
                 }
             }
         }
@@ -72,11 +76,9 @@ impl CallGraph {
         reach(&self.callers, [function])
     }
 
-    /// Functions on the way from `function` to a library call that waits. Calls through pointers count only
-    /// if there is no other way: the type of a pointer says little about where it leads.
+    /// Functions on the way from `function` to a library call that waits.
     pub fn ways_to_wait(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
-        let by_name = self.waits_below(&self.direct, function);
-        if by_name.is_empty() { self.waits_below(&self.callees, function) } else { by_name }
+        self.waits_below(&self.returning, function)
     }
 
     fn waits_below(&self, edges: &HashMap<FunctionRef, BTreeSet<FunctionRef>>, from: FunctionRef) -> BTreeSet<FunctionRef> {
@@ -103,6 +105,15 @@ fn graph_target(model: &Model, unit: usize, function: usize) -> Option<FunctionR
         f.definition.as_ref().filter(|d| !d.system).map(|_| FunctionRef { unit, function })
     };
     model.definition_of(unit, function).or_else(own)
+}
+
+/// Whether a call is followed by one that ends the program: then it does not matter where it sleeps.
+fn is_last_call(text: &str, end: usize) -> bool {
+    let rest = text.get(end..).unwrap_or("").trim_start_matches([')', ' ', '\n']);
+    let Some(rest) = rest.strip_prefix([',', ';']) else { return false };
+    let rest = rest.trim_start_matches(['(', ' ', '\n']);
+    let name: &str = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+    matches!(name, "__builtin_unreachable" | "__builtin_trap" | "abort" | "exit" | "_exit" | "_Exit")
 }
 
 /// Whether a library function of this name may put its caller to sleep.

@@ -4,7 +4,7 @@
 //! on (up to the line of the next token, as macro calls may span lines) counts as `__LINE__`, so that
 //! code that only moved is not "changed" (the noise that kpatch and SysCare are known for).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dsu_abi::Id;
 
@@ -95,6 +95,27 @@ impl<'a> Content<'a> {
         seen
     }
 
+    /// Identity of a range and of what it depends on: of items to `enter` their text, of variables only the type, which
+    /// an initialiser may complete (`sizeof table`).
+    pub fn dependent(
+        &self,
+        start: usize,
+        end: usize,
+        enter: impl Fn(usize) -> bool,
+        types: &BTreeMap<usize, BTreeSet<&str>>,
+    ) -> Id {
+        let items = self.reachable(start, end, &enter);
+        let mut named: BTreeSet<usize> = self.names(start, end).into_iter().collect();
+        named.extend(items.iter().flat_map(|i| self.items[*i].1.iter().copied()));
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.closure(start, end, &items).0);
+        let known: BTreeSet<&str> = named.iter().filter_map(|i| types.get(i)).flatten().copied().collect();
+        for ty in known {
+            hasher.update(ty.as_bytes()).update(&[0]);
+        }
+        truncate(hasher.finalize())
+    }
+
     /// Identity of a range together with a set of items it depends on.
     pub fn closure(&self, start: usize, end: usize, items: &BTreeSet<usize>) -> Id {
         let mut hashes: Vec<_> = items.iter().map(|i| *self.items[*i].0.as_bytes()).collect();
@@ -136,17 +157,24 @@ pub fn identify(facts: &mut UnitFacts, text: &str, tokens: Vec<Token>) {
             .chain(facts.variables.iter().filter_map(|v| v.definition.as_ref().map(|d| (d.start, ()))))
             .collect();
         let enter = |item: usize| !bodies.contains_key(&items[item].start);
+        let names: Vec<(String, String)> = facts.variables.iter().map(|v| (v.name.clone(), v.ty.clone())).collect();
+        let mut types: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+        for (name, ty) in &names {
+            for item in content.declared.get(name.as_str()).into_iter().flatten() {
+                types.entry(*item).or_default().insert(ty);
+            }
+        }
         for function in &mut facts.functions {
             if let Some(d) = &mut function.definition {
                 d.content = content.own(d.start, d.end);
-                d.closure = content.closure(d.start, d.end, &content.reachable(d.start, d.end, enter));
+                d.closure = content.dependent(d.start, d.end, enter, &types);
             }
         }
         for variable in &mut facts.variables {
             if let Some(d) = &mut variable.definition {
-                d.closure = content.closure(d.start, d.end, &content.reachable(d.start, d.end, enter));
+                d.closure = content.dependent(d.start, d.end, enter, &types);
                 if let Some((start, end)) = d.initializer {
-                    d.value = content.closure(start, end, &content.reachable(start, end, enter));
+                    d.value = content.dependent(start, end, enter, &types);
                 }
             }
         }

@@ -109,6 +109,13 @@ impl Run<'_> {
             }
             "is" => target.set_pid(rest.parse()?),
             "send" => target.send(rest)?,
+            // `ask QUESTION -> ANSWER`: sends a line and expects one.
+            "ask" => {
+                let (question, answer) = rest.split_once("->").context("ask QUESTION -> ANSWER")?;
+                target.send(question.trim())?;
+                let line = target.line()?;
+                ensure!(line == answer.trim(), "it answers {line:?}");
+            }
             "close" => target.close_input(),
             "asleep" => {
                 let (call, count) = rest.split_once(' ').unwrap_or((rest, "1"));
@@ -153,9 +160,11 @@ impl Run<'_> {
         ensure!(!list.is_empty(), "start VERSION");
         let version = list.remove(0);
         let built = self.versions.executable(&version)?;
-        // A copy of its own, so that scripts can do to it what they like.
+        // A name of its own, so that scripts can do to it what they like.
         let executable = self.room.join(format!("{name}-{version}"));
-        std::fs::copy(&built, &executable).context("copying the executable")?;
+        // Not a copy: a file that was open for writing when another thread forked cannot be run.
+        let _ = std::fs::remove_file(&executable);
+        std::fs::hard_link(&built, &executable).context("linking the executable")?;
         let mut wrapper = Vec::new();
         if list.first().is_some_and(|w| w == "via") {
             let end = list.iter().position(|w| w == "--").unwrap_or(list.len());

@@ -1,0 +1,1 @@
+int removed_later(int), added_later(int), only_in_new(int);

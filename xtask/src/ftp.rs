@@ -40,10 +40,16 @@ impl Session {
         if session.greeting.code != 220 {
             bail!("greeting: {}", session.greeting.text);
         }
-        session.expect(&format!("USER {user}"), 331)?;
-        session.expect(&format!("PASS {password}"), 230)?;
-        session.expect("TYPE I", 200)?;
+        session.log_in(user, password)?;
         Ok(session)
+    }
+
+    /// Logs in.
+    pub fn log_in(&mut self, user: &str, password: &str) -> Result<()> {
+        self.expect(&format!("USER {user}"), 331)?;
+        self.expect(&format!("PASS {password}"), 230)?;
+        self.expect("TYPE I", 200)?;
+        Ok(())
     }
 
     /// Sends a command and returns the reply.

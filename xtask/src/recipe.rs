@@ -134,7 +134,8 @@ pub struct Probe {
     pub patch: String,
     /// What it is, for people.
     pub what: String,
-    /// What to ask: `greeting`, `status FIELD` (of the session's processes, from /proc), or a command of the protocol.
+    /// What to ask: `greeting`, `status FIELD` (of the session's processes, from /proc), or a command of the protocol;
+    /// `{n}` is another number each time.
     pub ask: String,
     /// Text that is in the answer either only before or only after the patch.
     pub text: String,

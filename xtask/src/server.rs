@@ -1,11 +1,12 @@
 //! `cargo xtask server NAME`: a real server, built from its own source and updated while it serves.
 
 use std::{
+    cell::Cell,
     fs,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::mpsc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -81,8 +82,8 @@ fn live_updates(recipe: &Recipe, source: &Source, updates: &Updates, compiler: C
             Ok(None) => ui::note(&format!("{name}: changes nothing in this program")),
             Ok(Some((units, pause))) => {
                 max_pause = max_pause.max(pause);
-                let (n, units, pause) = (units.len(), units.join(" "), ui::micros(pause));
-                ui::note(&format!("{name}: {n} units ({units}), pause {pause}, applied to {} processes", live.reached));
+                let (n, list, pause) = (ui::count(units.len(), "unit"), units.join(" "), ui::micros(pause));
+                ui::note(&format!("{name}: {n} ({list}), pause {pause}, applied to {} processes", live.reached));
                 applied.push(name.clone());
             }
             Err(error) => {
@@ -94,6 +95,12 @@ fn live_updates(recipe: &Recipe, source: &Source, updates: &Updates, compiler: C
         }
     }
     let total = applied.len() + refused;
+    if refused > 0 {
+        println!("{}: {} of {total} updates applied, max pause {}", recipe.package, applied.len(), ui::micros(max_pause));
+        bail!("not every update was applied");
+    }
+    live.log_in_late().context("the client that connected before the first update")?;
+    ui::note("a client that connected before the first update has now logged in");
     ui::stage(&format!("{}: undo, newest first", recipe.package));
     for name in applied.iter().rev() {
         let pause = live.undo(name).with_context(|| format!("undo of {name}"))?;
@@ -102,7 +109,7 @@ fn live_updates(recipe: &Recipe, source: &Source, updates: &Updates, compiler: C
     }
     live.finish()?;
     println!("{}: {} of {total} updates applied, max pause {}", recipe.package, applied.len(), ui::micros(max_pause));
-    ensure!(refused == 0 && !applied.is_empty(), "not every update was applied");
+    ensure!(!applied.is_empty(), "the series changes nothing");
     Ok(())
 }
 
@@ -132,6 +139,8 @@ struct Live<'a> {
     probes: &'a [Probe],
     server: Running,
     session: ftp::Session,
+    /// A client that has connected, but not logged in.
+    waiting: Option<ftp::Session>,
     /// The session's processes.
     kept: Vec<i32>,
     large: Vec<u8>,
@@ -139,7 +148,8 @@ struct Live<'a> {
     reached: usize,
     /// State of the processes before each update.
     history: Vec<String>,
-    undone: bool,
+    /// How many questions were asked.
+    asked: Cell<usize>,
 }
 
 impl<'a> Live<'a> {
@@ -149,18 +159,20 @@ impl<'a> Live<'a> {
         let server = Running::start(recipe, run, &state.program, &[])?;
         fs::write(server.folder.join(&large.path), &contents)?;
         let session = ftp::Session::login(server.port, &run.user, &run.password).with_context(|| server.server.said())?;
+        let waiting = Some(ftp::Session::connect(server.port)?);
         let kept = process::descendants(server.server.pid());
-        ensure!(!kept.is_empty(), "the session has no process of its own");
+        ensure!(kept.len() > 1, "the sessions have no processes of their own");
         let live = Self {
             run,
             probes,
             server,
             session,
+            waiting,
             kept,
             large: contents,
             reached: 0,
             history: Vec::new(),
-            undone: false,
+            asked: Cell::new(0),
         };
         Ok(live)
     }
@@ -179,7 +191,6 @@ impl<'a> Live<'a> {
 
     /// Undoes the newest patch, which is `name`. Returns the pause.
     fn undo(&mut self, name: &str) -> Result<u64> {
-        self.undone = true;
         let pid = self.server.server.pid();
         let before = self.history.pop().context("nothing to undo")?;
         let pushed = self.during_transfer(|| tools::undo(pid, &["--family", "--timeout=30"]))?;
@@ -187,6 +198,22 @@ impl<'a> Live<'a> {
         let now = tools::status(pid)?.0;
         ensure!(now == before, "after the undo the state is {now}, before the update it was {before}");
         Ok(pushed.pause_ns())
+    }
+
+    /// The client that has waited since before the first update logs in.
+    fn log_in_late(&mut self) -> Result<()> {
+        let mut session = self.waiting.take().context("nobody waits")?;
+        session.log_in(&self.run.user, &self.run.password)?;
+        ensure!(!session.list("LIST")?.is_empty(), "the listing is empty");
+        session.quit()?;
+        let alive = |pid: &i32| process::alive(*pid);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        // Its processes end when it quits; they are not missed.
+        while self.kept.iter().filter(|pid| !alive(pid)).count() < 2 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.kept.retain(alive);
+        Ok(())
     }
 
     fn during_transfer<T: Send>(&mut self, push: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -216,7 +243,7 @@ impl<'a> Live<'a> {
     /// All processes report one state, the kept session works, and a new one shows the behaviour of that state.
     fn settled(&mut self, name: &str, after: bool) -> Result<()> {
         let family = self.server.server.family();
-        ensure!(self.kept.iter().all(|pid| family.contains(pid)), "a process of the session is gone");
+        ensure!(self.kept.iter().all(|pid| family.contains(pid)), "a process of the sessions is gone");
         let mut states: Vec<(String, usize)> = family.iter().map(|&pid| tools::status(pid)).collect::<Result<_>>()?;
         states.dedup();
         ensure!(states.len() == 1, "the processes are in different states: {states:?}");
@@ -231,10 +258,10 @@ impl<'a> Live<'a> {
         let listing = self.session.list("LIST")?;
         ensure!(listing.contains(&large.name), "LIST in the kept session: {listing}");
         let part = &self.large[..1 << 20];
-        let name = format!("{}.{}", large.upload, self.history.len() * 2 + usize::from(self.undone));
-        let stored = self.session.store(&name, part)?;
+        let name = &large.upload;
+        let stored = self.session.store(name, part)?;
         ensure!(stored.code == 226, "STOR in the kept session: {}", stored.text);
-        let path = self.server.folder.join(&large.path).with_file_name(&name);
+        let path = self.server.folder.join(&large.path).with_file_name(name);
         ensure!(fs::read(&path)? == part, "the stored file is damaged");
         fs::remove_file(path)?;
         Ok(())
@@ -250,7 +277,8 @@ impl<'a> Live<'a> {
         if changed {
             self.server.configure(&probe.config, &probe.without)?;
         }
-        let answer = self.ask(&probe.ask);
+        self.asked.set(self.asked.get() + 1);
+        let answer = self.ask(&fill(&probe.ask, &[("n", &self.asked.get().to_string())]));
         if changed {
             self.server.configure(&[], &[])?;
         }
@@ -362,7 +390,7 @@ impl Running {
 
     /// Waits until all its children have ended.
     pub fn await_alone(&self) -> Result<()> {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         while process::reap_orphans(self.server.pid()) || !process::children(self.server.pid()).is_empty() {
             ensure!(start.elapsed() < Duration::from_secs(20), "sessions do not end");
             std::thread::sleep(Duration::from_millis(5));

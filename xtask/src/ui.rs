@@ -49,6 +49,11 @@ pub fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
+/// A number of things.
+pub fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Nanoseconds for people, in microseconds.
 pub fn micros(nanoseconds: u64) -> String {
     format!("{} us", nanoseconds.div_ceil(1000))

@@ -27,6 +27,7 @@ pub mod options;
 pub mod relink;
 pub mod report;
 pub mod response;
+pub mod runtime;
 pub mod scheduler;
 pub mod suggest;
 pub mod toolchain;

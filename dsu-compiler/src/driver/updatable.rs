@@ -42,7 +42,9 @@ pub fn make(link: &Link<'_>, inputs: Inputs, plain: Executable, config: Config) 
         output: name.clone(),
         reason: "libdsu.a is not beside dsu-cc; build it with: cargo build --release".to_owned(),
     })?;
-    let mut maker = Maker { link, name, inputs, runtime, cache: Cache::open(), plain_objects: HashMap::new() };
+    let cache = Cache::open();
+    let runtime = super::runtime::reduced(&runtime, &cache, link.work.path());
+    let mut maker = Maker { link, name, inputs, runtime, cache, plain_objects: HashMap::new() };
     maker.compile_sources()?;
     let input = maker.link_input(plain, config);
     let made = maker.make(input)?;

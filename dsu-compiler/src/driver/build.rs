@@ -37,7 +37,11 @@ pub enum Outcome {
 pub fn compile(tools: &Toolchain, cache: &Cache, jobs: &[Job<'_>]) -> Result<Vec<Outcome>, DriverError> {
     // Known before the threads start, so that it is found only once.
     let identity = tools.identity();
-    scheduler::parallel(scheduler::jobs(), jobs, |_, job| {
+    // The longest first: one that starts last would keep all other cores waiting.
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(jobs[*index].text.len()));
+    let outcomes = scheduler::parallel(scheduler::jobs(), &order, |_, index| {
+        let job = &jobs[*index];
         let flags = job.flags.join("\0");
         // Only debug information names the directory.
         let debug = job.flags.iter().any(|f| f.starts_with("-g") && f != "-g0");
@@ -52,9 +56,10 @@ pub fn compile(tools: &Toolchain, cache: &Cache, jobs: &[Job<'_>]) -> Result<Vec
             cache.put(&key, bytes);
         }
         Ok(outcome)
-    })
-    .into_iter()
-    .collect()
+    });
+    let mut placed: Vec<_> = order.into_iter().zip(outcomes).collect();
+    placed.sort_by_key(|(index, _)| *index);
+    placed.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// Flags whose effect depends on files that the cache key does not cover.

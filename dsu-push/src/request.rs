@@ -303,7 +303,11 @@ impl<'p> Session<'p> {
             return Ok(in_the_way);
         }
         let alone = views.len() == 1;
-        for view in views.iter().filter(|view| view.asleep()) {
+        // In turn: one that was woken and went back to sleep, as from a condition variable, must not keep the others
+        // from being woken.
+        let mut sleepers: Vec<&View> = views.iter().filter(|view| view.asleep()).collect();
+        sleepers.sort_by_key(|view| self.wakes.next.get(&view.tid).map(|(when, _)| *when));
+        for view in sleepers {
             let tid = view.tid;
             let due = self.wakes.next.get(&tid).is_none_or(|(when, _)| *when <= now);
             let asleep = !matches!(activity(self.process.pid, tid), Activity::Running | Activity::Asleep);

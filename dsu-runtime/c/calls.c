@@ -63,8 +63,9 @@ static inline int mark(void)
     return DSU_LIKELY(!dsu_pending) ? 1 : mark_slowly();
 }
 
-/* After the call. Returns whether to make it again. */
-static __attribute__((noinline, cold)) int unmark_slowly(int *marked, int failed)
+/* After the call. Returns whether to make it again; errno is then what it was `before` the call, as if it had not been
+ * interrupted. */
+static __attribute__((noinline, cold)) int unmark_slowly(int *marked, int failed, int before)
 {
     int error = errno;
     int interrupted = failed && error == EINTR;
@@ -77,17 +78,17 @@ static __attribute__((noinline, cold)) int unmark_slowly(int *marked, int failed
             dsu_rt_serve();
         *marked = again ? mark() : 0;
     }
-    errno = error;
+    errno = again ? before : error;
     return again;
 }
 
-static inline int unmark(int *marked, int failed)
+static inline int unmark(int *marked, int failed, int before)
 {
     if (DSU_LIKELY(*marked))
         __atomic_exchange_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_SEQ_CST);
     if (DSU_LIKELY(!(dsu_pending | *(volatile uint32_t *)&dsu_thread.kicked)))
         return *marked = 0;
-    return unmark_slowly(marked, failed);
+    return unmark_slowly(marked, failed, before);
 }
 
 /* The thread was cancelled in the call: it is about to run the program's cleanup handlers. */
@@ -97,7 +98,10 @@ static inline void cancelled(int *marked)
         __atomic_exchange_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_SEQ_CST);
 }
 
-#define MARK() int marked __attribute__((cleanup(cancelled))) = mark()
+#define MARK()                                                                                                         \
+    int before = errno;                                                                                                \
+    (void)before;                                                                                                      \
+    int marked __attribute__((cleanup(cancelled))) = mark()
 
 /* A wrapper of a call that fails with -1 and knows no time-out, or an absolute one. */
 #define WRAP(type, name, params, args)                                                                                 \
@@ -109,7 +113,7 @@ static inline void cancelled(int *marked)
         MARK();                                                                                                        \
         do                                                                                                             \
             result = name args;                                                                                        \
-        while (unmark(&marked, result == (type)-1));                                                                   \
+        while (unmark(&marked, result == (type)-1, before));                                                           \
         return result;                                                                                                 \
     }
 
@@ -200,7 +204,7 @@ static __attribute__((noinline, cold)) int64_t remaining(int64_t start, int64_t 
         MARK();                                                                                                        \
         for (;;) {                                                                                                     \
             result = name args;                                                                                        \
-            if (DSU_LIKELY(!unmark(&marked, result == -1)))                                                            \
+            if (DSU_LIKELY(!unmark(&marked, result == -1, before)))                                                    \
                 return result;                                                                                         \
             if (timeout > 0)                                                                                           \
                 timeout = (int)((remaining(start, total) + NS_PER_MS - 1) / NS_PER_MS);                                \
@@ -227,7 +231,7 @@ WRAP_MILLISECONDS(epoll_pwait, (int fd, struct epoll_event *events, int count, i
         MARK();                                                                                                        \
         for (;;) {                                                                                                     \
             result = name args;                                                                                        \
-            if (DSU_LIKELY(!unmark(&marked, result == -1)))                                                            \
+            if (DSU_LIKELY(!unmark(&marked, result == -1, before)))                                                    \
                 return result;                                                                                         \
             if (counted) {                                                                                             \
                 int64_t nanoseconds = remaining(start, total);                                                         \
@@ -253,11 +257,10 @@ DSU_HIDDEN int dsu_call_clock_nanosleep(clockid_t clock, int flags, const struct
     int result;
     MARK();
     for (;;) {
-        int saved = errno;
         result = clock_nanosleep(clock, flags, time, &left);
         errno = result;
-        int again = unmark(&marked, result != 0);
-        errno = saved;
+        int again = unmark(&marked, result != 0, before);
+        errno = before;
         if (DSU_LIKELY(!again))
             break;
         if (!(flags & TIMER_ABSTIME)) {
@@ -279,7 +282,7 @@ DSU_HIDDEN int dsu_call_nanosleep(const struct timespec *time, struct timespec *
     MARK();
     for (;;) {
         result = nanosleep(time, &left);
-        if (DSU_LIKELY(!unmark(&marked, result == -1)))
+        if (DSU_LIKELY(!unmark(&marked, result == -1, before)))
             break;
         request = left;
         time = &request;

@@ -60,8 +60,8 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
         let mut units = Vec::new();
         let mut stubs = BTreeSet::new();
         let mut failed = Vec::new();
-        for unit in 0..model.units.len() {
-            match rewrite_unit(&model, &points, unit, &slots[unit], &variables) {
+        for (unit, slots) in slots.iter().enumerate() {
+            match rewrite_unit(&model, &points, unit, slots, &variables) {
                 Ok((rewritten, uses)) => {
                     stubs.extend(uses.stubs);
                     units.push(rewritten);

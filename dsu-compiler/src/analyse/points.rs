@@ -9,6 +9,7 @@ use crate::analyse::model::{FunctionRef, Model};
 use crate::config::{Config, UpdatePoint};
 use crate::facts::{Reference, Target, Usage};
 use crate::program::ProgramError;
+use crate::text::lexer::{Kind, Lexer};
 
 /// Where in its function an update point is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,8 +271,10 @@ fn annotated(model: &Model, points: &mut Points) {
             if u.facts.functions[callee].name != "dsu_update_point" {
                 continue;
             }
-            let call = u.image.text.get(start..end).unwrap_or("");
-            let name = call.split('"').nth(1).unwrap_or("annotation").to_owned();
+            let text = &u.image.text;
+            let mut tokens = Lexer::new(text, start).take_while(|t| t.end <= end);
+            let literal = tokens.find(|t| t.kind == Kind::Literal).and_then(|t| text.get(t.start + 1..t.end - 1));
+            let name = literal.unwrap_or("annotation").to_owned();
             let function = FunctionRef { unit, function: inside };
             // The innermost loop around the annotation is the loop that waits; without one, the function.
             let around = u.facts.loops.iter().filter(|l| l.function == inside && (l.start..l.end).contains(&start));

@@ -136,7 +136,9 @@ impl Registry {
         asm.long(if self.points.is_empty() { 0 } else { dsu_abi::control::flags::UPDATABLE });
         asm.id(self.build);
         asm.id(self.build);
-        asm.quad_of(&format!("{}@tpoff", section::THREAD_SYMBOL));
+        // An executable's thread-local variables lie below the thread pointer, so the upper half is all ones;
+        // not every linker knows a 64-bit relocation for it.
+        asm.line(format!("\t.long {}@tpoff\n\t.long -1", section::THREAD_SYMBOL));
         asm.table(".Ldsu_functions", self.functions.len());
         asm.table(".Ldsu_variables", self.variables.len());
         asm.table(".Ldsu_foreign", self.foreign.len());

@@ -64,13 +64,13 @@ impl<'a> Lexer<'a> {
         while let Some(&byte) = self.text.get(self.position) {
             match byte {
                 b'\n' => {
-                    self.line += 1;
+                    self.line = self.line.wrapping_add(1);
                     self.line_start = true;
                     self.position += 1;
                 }
                 b' ' | b'\t' | b'\r' | 0x0b | 0x0c => self.position += 1,
                 b'\\' if matches!(self.peek(1), b'\n') => {
-                    self.line += 1;
+                    self.line = self.line.wrapping_add(1);
                     self.position += 2;
                 }
                 b'/' if self.peek(1) == b'/' => self.position = self.end_of_line(),
@@ -83,7 +83,7 @@ impl<'a> Lexer<'a> {
     fn skip_comment(&mut self) {
         self.position += 2;
         while self.position < self.text.len() && !(self.peek(0) == b'*' && self.peek(1) == b'/') {
-            self.line += u32::from(self.peek(0) == b'\n');
+            self.line = self.line.wrapping_add(u32::from(self.peek(0) == b'\n'));
             self.position += 1;
         }
         self.position = (self.position + 2).min(self.text.len());
@@ -250,6 +250,11 @@ mod tests {
         assert_eq!(found[3], ("1e+5", 7));
         assert_eq!(found[5], ("#pragma once", 9));
         assert_eq!(found[10], ("L\"x\\\"y\"", 10));
+    }
+
+    #[test]
+    fn line_zero_is_a_marker_of_gcc() {
+        assert_eq!(words("# 0 \"a.c\"\n# 0 \"<built-in>\"\n\n\nint a;").first(), Some(&("int", 2)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     cmd, deps, fetch, paths,
-    recipe::{Recipe, fill, show},
+    recipe::{Recipe, base_name, fill, show},
     series::{self, State},
     ui,
 };
@@ -75,7 +75,7 @@ impl Source {
         if !upstream.join("debian").exists() {
             fetch::unpack(&dsc, &upstream)?;
         }
-        ui::note(&format!("{} in {}", dsc.file_name().unwrap_or_default().display(), upstream.display()));
+        ui::note(&format!("{} in {}", base_name(&dsc), upstream.display()));
         Ok(Self { folder, upstream })
     }
 
@@ -131,7 +131,7 @@ impl Source {
             make(recipe, &place, compiler, &folder, false)?;
             fs::rename(&place.tree, &state.tree)?;
             step.done("");
-            text.push_str(&format!("{}\t{}\n", state.name, state.tree.file_name().unwrap_or_default().display()));
+            text.push_str(&format!("{}\t{}\n", state.name, base_name(&state.tree)));
         }
         fs::write(list, text)?;
         fs::write(folder.join("stamp"), stamp)?;
@@ -160,7 +160,7 @@ pub fn make(recipe: &Recipe, state: &State, compiler: Compiler, logs: &Path, col
     }
     make.env("DSU_CACHE", if cold { "off".into() } else { paths::work("cache") });
     let start = Instant::now();
-    let log = logs.join(format!("{}.log", state.tree.file_name().unwrap_or_default().display()));
+    let log = logs.join(format!("{}.log", base_name(&state.tree)));
     cmd::run_logged(&mut make, &log, cmd::LONG)
         .with_context(|| format!("{} ({}) does not build with {cc}", recipe.package, state.name))?;
     let time = start.elapsed();

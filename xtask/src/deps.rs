@@ -15,7 +15,11 @@ const NEEDS: &[Need] = &[
     Need { what: "a C compiler", there: || has("cc"), packages: &["gcc"] },
     Need { what: "C library headers", there: || header("stdio.h"), packages: &["libc6-dev"] },
     Need { what: "make", there: || has("make"), packages: &["make"] },
-    Need { what: "libclang", there: libclang, packages: &["libclang1-19", "libclang1-16", "libclang1-14", "libclang1"] },
+    Need {
+        what: "libclang",
+        there: libclang,
+        packages: &["libclang1-19", "libclang1-16", "libclang1-14", "libclang1"],
+    },
     Need { what: "dpkg-source", there: || has("dpkg-source"), packages: &["dpkg-dev"] },
     Need { what: "patch", there: || has("patch"), packages: &["patch"] },
     Need { what: "xz", there: || has("xz"), packages: &["xz-utils"] },
@@ -94,8 +98,10 @@ impl Apt {
             return Ok(false);
         }
         let step = ui::step(format!("apt-get install {package}"));
-        let mut install =
-            cmd::command("apt-get", ["install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]);
+        let mut install = cmd::command(
+            "apt-get",
+            ["install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"],
+        );
         install.arg(package).env("DEBIAN_FRONTEND", "noninteractive");
         let said = cmd::ask(&mut install, cmd::LONG)?;
         if said.code == 0 {
@@ -143,6 +149,8 @@ fn libclang() -> bool {
     versions.filter(|&version| version >= 14).any(|version| {
         let folder = std::path::PathBuf::from(format!("/usr/lib/llvm-{version}/lib"));
         let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        files.filter_map(|entry| entry.file_name().into_string().ok()).any(|name| name.starts_with("libclang") && name.contains(".so") && !name.contains("cpp"))
+        files
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .any(|name| name.starts_with("libclang") && name.contains(".so") && !name.contains("cpp"))
     })
 }

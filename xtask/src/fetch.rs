@@ -139,15 +139,28 @@ impl Apt {
 /// The versions that have the wanted upstream version, the preferred one first, then newest first.
 fn candidates(showsrc: &str, wanted: &Wanted<'_>) -> Vec<String> {
     let all = showsrc.lines().filter_map(|line| line.strip_prefix("Version: ")).map(str::trim);
-    let mut fitting: Vec<String> = all.filter(|version| upstream(version) == wanted.version).map(String::from).collect();
-    fitting.sort();
+    let mut fitting: Vec<String> =
+        all.filter(|version| upstream(version) == wanted.version).map(String::from).collect();
+    fitting.sort_by_cached_key(|version| std::cmp::Reverse(natural(version)));
     fitting.dedup();
-    fitting.reverse();
     fitting.sort_by_key(|version| {
         let revision = version.rsplit_once('-').map(|(_, revision)| revision);
         wanted.revision.is_none() || revision != wanted.revision
     });
     fitting
+}
+
+/// Sorts numbers in versions by value.
+fn natural(version: &str) -> Vec<(String, u64)> {
+    let mut parts = Vec::new();
+    let mut rest = version;
+    while !rest.is_empty() {
+        let word = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let number = rest[word..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |n| word + n);
+        parts.push((rest[..word].to_string(), rest[word..number].parse().unwrap_or(0)));
+        rest = &rest[number..];
+    }
+    parts
 }
 
 /// `5:7.0.15-1~deb12u1` is upstream `7.0.15`.
@@ -201,7 +214,9 @@ impl Machine {
     fn replace(&self, own: &[String], suites: &[String]) -> Option<Vec<String>> {
         let security = format!("{}-security", self.codename);
         let (has_main, has_security) = (own.contains(&self.codename), own.contains(&security));
-        let fits = |suite: &&String| (if suite.ends_with("-security") { has_security } else { has_main }) && !own.contains(suite);
+        let fits = |suite: &&String| {
+            (if suite.ends_with("-security") { has_security } else { has_main }) && !own.contains(suite)
+        };
         let other: Vec<String> = suites.iter().filter(fits).cloned().collect();
         (!self.codename.is_empty() && !other.is_empty()).then_some(other)
     }
@@ -265,7 +280,11 @@ mod tests {
     fn deb822() {
         let text = "# a comment\nTypes: deb\nURIs: http://archive.test/debian\n# another\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /k.gpg\n\nTypes: deb\nURIs: http://archive.test/security\nSuites: bookworm-security\nComponents: main\n\nTypes: deb\nURIs: http://other.test\nSuites: ./\n";
         let lists = machine("debian.sources", text).source_lists(&["trixie".into()]);
-        assert!(lists[0].1.starts_with("Types: deb-src\nURIs: http://archive.test/debian\nSuites: bookworm bookworm-updates\n"));
+        assert!(
+            lists[0]
+                .1
+                .starts_with("Types: deb-src\nURIs: http://archive.test/debian\nSuites: bookworm bookworm-updates\n")
+        );
         assert_eq!(lists[0].1.matches("deb-src").count(), 3);
         assert_eq!(
             lists[1].1,
@@ -286,6 +305,8 @@ mod tests {
         let wanted = Wanted { package: "p", version: "3.0.5", revision: Some("0.2"), suites: &[] };
         let text = "Version: 3.0.3-13\nVersion: 3.0.5-1\nVersion: 3.0.5-0.2\n";
         assert_eq!(candidates(text, &wanted), ["3.0.5-0.2", "3.0.5-1"]);
+        let wanted = Wanted { package: "p", version: "7.0", revision: None, suites: &[] };
+        assert_eq!(candidates("Version: 5:7.0-1u7\nVersion: 5:7.0-1u10\n", &wanted), ["5:7.0-1u10", "5:7.0-1u7"]);
         assert_eq!(upstream("5:7.0.15-1~deb12u10"), "7.0.15");
     }
 }

@@ -13,6 +13,7 @@ mod recipe;
 mod resp;
 mod series;
 mod server;
+mod test;
 mod tools;
 mod ui;
 
@@ -31,6 +32,12 @@ struct Options {
 enum Task {
     /// Update a small server while it is used, and undo it
     Demo,
+    /// Check everything: format, lints, tests, the demo, real servers
+    Test {
+        /// Leave out the real servers
+        #[arg(long)]
+        quick: bool,
+    },
     /// Install what is needed to build, test and run everything
     Deps,
     /// Measure what being updatable costs
@@ -60,6 +67,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Options::parse().task {
         Task::Demo => demo::task(),
+        Task::Test { quick } => test::task(quick),
         Task::Deps => deps::ensure(),
         Task::Bench { only, pairs, builds, null } => {
             bench::task(only.as_deref(), &bench::Effort { pairs, builds, null })

@@ -60,7 +60,7 @@ impl Server {
 
     /// Its process id.
     pub fn pid(&self) -> i32 {
-        self.child.id().cast_signed()
+        i32::try_from(self.child.id()).unwrap_or(-1)
     }
 
     /// Sends it a signal.
@@ -153,9 +153,11 @@ pub fn adopt_orphans() -> Result<()> {
 pub fn reap_orphans(server: i32) -> bool {
     let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    let pids: Vec<i32> = lists.flat_map(|list| list.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect();
+    let pids: Vec<i32> =
+        lists.flat_map(|list| list.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect();
     let orphans: Vec<i32> = pids.into_iter().filter(|&pid| pid != server).collect();
-    let running = |pid: &&i32| matches!(waitpid(Pid::from_raw(**pid), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive));
+    let running =
+        |pid: &&i32| matches!(waitpid(Pid::from_raw(**pid), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive));
     orphans.iter().filter(running).count() > 0
 }
 

@@ -49,7 +49,13 @@ fn own_tests(recipe: &Recipe, source: &Source, suite: &Suite, compiler: Compiler
     cmd::run_logged(&mut command, &log, Duration::from_secs(suite.minutes * 60))?;
     ensure!(fs::read_to_string(&log)?.contains(&suite.passed), "the tests did not pass; see {}", log.display());
     step.done("passed");
-    println!("{}: {} of {} test units passed on the {} build", recipe.package, suite.tests.len(), suite.tests.len(), compiler.name());
+    println!(
+        "{}: {} of {} test units passed on the {} build",
+        recipe.package,
+        suite.tests.len(),
+        suite.tests.len(),
+        compiler.name()
+    );
     Ok(())
 }
 
@@ -96,7 +102,12 @@ fn live_updates(recipe: &Recipe, source: &Source, updates: &Updates, compiler: C
     }
     let total = applied.len() + refused;
     if refused > 0 {
-        println!("{}: {} of {total} updates applied, max pause {}", recipe.package, applied.len(), ui::micros(max_pause));
+        println!(
+            "{}: {} of {total} updates applied, max pause {}",
+            recipe.package,
+            applied.len(),
+            ui::micros(max_pause)
+        );
         bail!("not every update was applied");
     }
     live.log_in_late().context("the client that connected before the first update")?;
@@ -158,7 +169,8 @@ impl<'a> Live<'a> {
         let contents = random_bytes(large.mib << 20);
         let server = Running::start(recipe, run, &state.program, &[])?;
         fs::write(server.folder.join(&large.path), &contents)?;
-        let session = ftp::Session::login(server.port, &run.user, &run.password).with_context(|| server.server.said())?;
+        let session =
+            ftp::Session::login(server.port, &run.user, &run.password).with_context(|| server.server.said())?;
         let waiting = Some(ftp::Session::connect(server.port)?);
         let kept = process::descendants(server.server.pid());
         ensure!(kept.len() > 1, "the sessions have no processes of their own");
@@ -305,7 +317,8 @@ impl<'a> Live<'a> {
         let mut session = ftp::Session::login(self.server.port, &self.run.user, &self.run.password)?;
         let answer = match question.strip_prefix("status ") {
             Some(field) => {
-                let new = process::descendants(self.server.server.pid()).into_iter().filter(|pid| !before.contains(pid));
+                let new =
+                    process::descendants(self.server.server.pid()).into_iter().filter(|pid| !before.contains(pid));
                 new.filter_map(|pid| process::status_field(pid, field)).map(|value| value + ";").collect()
             }
             None => session.ask(question)?,

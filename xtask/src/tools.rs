@@ -21,8 +21,6 @@ pub fn build() -> Result<()> {
 pub struct Diff {
     /// Names of the replaced units; empty if the programs do not differ.
     pub units: Vec<String>,
-    /// Its whole report.
-    pub report: Value,
 }
 
 /// Makes a patch that leads from one build to another.
@@ -33,9 +31,9 @@ pub fn diff(old: &Path, new: &Path, patch: &Path) -> Result<Diff> {
     if said.code != 0 {
         bail!("{} exited with {}:\n{}", cmd::describe(&command), said.code, said.text());
     }
-    let report: Value = serde_json::from_str(&said.out).with_context(|| format!("dsu-diff --json said:\n{}", said.out))?;
-    let units = names(&report["units"]);
-    Ok(Diff { units, report })
+    let report: Value =
+        serde_json::from_str(&said.out).with_context(|| format!("dsu-diff --json said:\n{}", said.out))?;
+    Ok(Diff { units: names(&report["units"]) })
 }
 
 /// What became of a push to one or more processes: one report each.

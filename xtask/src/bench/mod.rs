@@ -101,7 +101,10 @@ fn print(results: &Results) {
         );
     }
     if !results.pauses.is_empty() {
-        println!("\n{:>14} {:>12} {:>12} {:>12} {:>12}", "units replaced", "functions", "patch KiB", "pause us", "max us");
+        println!(
+            "\n{:>14} {:>12} {:>12} {:>12} {:>12}",
+            "units replaced", "functions", "patch KiB", "pause us", "max us"
+        );
         for point in &results.pauses {
             println!(
                 "{:>14} {:>12} {:>12} {:>12.0} {:>12.0}",

@@ -67,7 +67,8 @@ fn generate(folder: &Path, units: usize, version: usize) -> Result<PathBuf> {
         let mut text = format!("extern int f{next}_0(int);\nstatic int table{unit}[64];\nint counter{unit};\n");
         for f in (0..FUNCTIONS).rev() {
             let linkage = if f == 0 { "" } else { "static " };
-            let call = if f + 1 < FUNCTIONS { format!("f{unit}_{}(x - 1)", f + 1) } else { format!("f{next}_0(x - 1)") };
+            let call =
+                if f + 1 < FUNCTIONS { format!("f{unit}_{}(x - 1)", f + 1) } else { format!("f{next}_0(x - 1)") };
             write!(
                 text,
                 "{linkage}int f{unit}_{f}(int x)\n{{\n    counter{unit}++;\n    table{unit}[x & 63] += {};\n    return x <= 0 ? table{unit}[{f}] : {call};\n}}\n",

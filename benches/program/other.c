@@ -1,0 +1,5 @@
+int other_unit(int x)
+{
+    __asm__ volatile("");
+    return x + 1;
+}

@@ -84,7 +84,15 @@ impl Drop for Leadership {
             let text = "an error in the runtime itself; see whether the program is well before trying again";
             answer(&Answer::from(Refusal::new(Status::Internal, &[text])));
         }
-        LEADER.store(0, Ordering::Release);
+        LEADER.store(0, Ordering::SeqCst);
+        wake_parked();
+    }
+}
+
+/// Wakes the threads that are parked. No system call where there are none: one that parks now looks once more whether
+/// it has to.
+fn wake_parked() {
+    if PARKED.load(Ordering::SeqCst) != 0 {
         sys::wake_all(control::pending());
     }
 }
@@ -92,13 +100,18 @@ impl Drop for Leadership {
 /// After a panic in an entry point: nothing may wait for this thread.
 pub fn after_panic() {
     control::pending().store(0, Ordering::SeqCst);
-    sys::wake_all(control::pending());
+    wake_parked();
 }
 
 /// Serves the request that is pending, or waits until another thread has served it.
 ///
 /// Returns false where this thread may not be updated: it runs a signal handler, or serves already.
 pub fn serve() -> bool {
+    // First of all, and `pending` is looked at again behind it: see [`thread::SERVING`].
+    let Some(_mark) = Marked::serving() else { return false };
+    if control::pending().load(Ordering::SeqCst) == 0 {
+        return true;
+    }
     let started = sys::now();
     let (pid, tid) = sys::identity();
     while control::pending().load(Ordering::SeqCst) != 0 {
@@ -110,11 +123,11 @@ pub fn serve() -> bool {
             return false;
         }
         if let Some(leadership) = Leadership::take(pid, tid) {
-            let Some(_mark) = Marked::new(thread::LEADING) else { return false };
+            let _mark = Marked::set(thread::LEADING);
             lead(pid, tid, started);
             drop(leadership);
         } else {
-            let Some(_mark) = Marked::new(thread::PARKED) else { return false };
+            let _mark = Marked::set(thread::PARKED);
             park();
         }
     }
@@ -171,12 +184,14 @@ fn lead(pid: u32, tid: u32, started: u64) {
     if let Some(queued) = selfapply::take() {
         // SAFETY: the file was read into the buffer, which nothing else uses.
         let file = unsafe { core::slice::from_raw_parts(queued.buffer.address() as *const u8, queued.size as usize) };
-        let wait = Wait { sequence: 0, timeout_ms: OWN_TIMEOUT_MS, rule: Rule::AllParked };
+        let wait = Wait { sequence: 0, rule: Rule::AllParked };
         let answer = apply(file, &wait, started).unwrap_or_else(Answer::from);
         if answer.status == Status::Done {
             debug = Some((queued.buffer, queued.size));
         }
         set_last_message(&answer.message);
+        // No answer goes to a pusher, who would otherwise take this for a request under way.
+        set_phase(phase::IDLE);
     }
     if request.target.load(Ordering::Acquire) == pid && unanswered() {
         // SAFETY: in bounds; accessed atomically.
@@ -189,7 +204,7 @@ fn lead(pid: u32, tid: u32, started: u64) {
         answer(&result.unwrap_or_else(Answer::from));
     }
     control::pending().store(0, Ordering::SeqCst);
-    sys::wake_all(control::pending());
+    wake_parked();
     // Not part of anyone's pause any more, except this thread's.
     if let Some((buffer, size)) = debug {
         // In a program with a single thread it still stands still.
@@ -210,7 +225,7 @@ fn execute(started: u64, used: &mut Option<Mapping>) -> Result<Answer> {
     // SAFETY: this thread leads.
     let buffer = unsafe { &mut *BUFFER.0.get() };
     let rule = if request.solo.load(Ordering::Relaxed) != 0 { Rule::Solo } else { Rule::Go };
-    let wait = Wait { sequence, timeout_ms: request.timeout_ms.load(Ordering::Relaxed), rule };
+    let wait = Wait { sequence, rule };
     set_phase(phase::PREPARING);
     match request.op.load(Ordering::Relaxed) {
         op::RESERVE => {
@@ -283,7 +298,6 @@ enum Rule {
 /// Waiting for the other threads.
 struct Wait {
     sequence: u64,
-    timeout_ms: u32,
     rule: Rule,
 }
 
@@ -299,20 +313,29 @@ impl Wait {
 
     fn until_at_rest(&self) -> Result<()> {
         let began = sys::now();
-        let limit = u64::from(self.timeout_ms).saturating_mul(1_000_000);
         while !self.is_over() {
             let waited = sys::now().saturating_sub(began);
-            if waited > limit {
+            if waited > self.limit_ns() {
                 return Err(Refusal::new(Status::TimedOut, &["the threads did not all come to rest in time; nothing was changed"]));
             }
-            if waited < 300_000 {
-                // SAFETY: no arguments.
-                unsafe { libc::sched_yield() };
+            // To yield instead would be cheap only where nothing else wants to run: a thread that has slept gets the
+            // processor back at once, one that has yielded only when the others have used up their time.
+            if waited < 50_000 {
+                core::hint::spin_loop();
             } else {
-                sys::doze(50_000);
+                sys::doze(20_000);
             }
         }
         Ok(())
+    }
+
+    /// How long to wait. The pusher may change it meanwhile.
+    fn limit_ns(&self) -> u64 {
+        let milliseconds = match self.rule {
+            Rule::Go => control::request().timeout_ms.load(Ordering::Relaxed),
+            Rule::Solo | Rule::AllParked => OWN_TIMEOUT_MS,
+        };
+        u64::from(milliseconds) * 1_000_000
     }
 
     fn is_over(&self) -> bool {

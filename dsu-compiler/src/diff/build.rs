@@ -350,7 +350,7 @@ fn compile(
         let mut command = Command::new(words.next().unwrap_or("cc"));
         command.args(words);
         command.args(program::rewritten_flags(&u.image.flags).iter().filter(|f| !is_model_flag(f)));
-        command.args(["-fPIC", "-fvisibility=hidden", "-fno-common", "-ffunction-sections", "-fdata-sections", "-w"]);
+        command.args(["-fPIC", "-fvisibility=hidden", "-fno-common", "-ffunction-sections", "-fdata-sections", "-w", "-gz=none"]);
         command.args(["-x", "cpp-output", "-c"]).arg(&source).arg("-o").arg(&object);
         if Path::new(&u.image.directory).is_dir() {
             command.current_dir(&u.image.directory);
@@ -394,17 +394,19 @@ fn link(
     let linked = directory.join("patch.so");
     let first = diff.changes.replaced.first().map(|u| &diff.new.model.units[*u].image);
     let compiler = first.map_or("cc", |i| i.compiler.as_str());
-    let debug = first.is_some_and(|i| i.flags.iter().any(|f| f.starts_with("-g") && f != "-g0")) && !options.strip_debug;
+    let images = diff.changes.replaced.iter().map(|u| &diff.new.model.units[*u].image);
+    let debug = !options.strip_debug && images.flat_map(|i| &i.flags).any(|f| f.starts_with("-g") && f != "-g0");
     let mut words = compiler.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or("cc"));
     command.args(words).args(first.iter().flat_map(|i| &i.flags).filter(|f| f.starts_with("-m")));
-    command.args(["-shared", "-nostartfiles", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,--gc-sections", "-Wl,-Bsymbolic"]);
+    command.args(["-shared", "-nostdlib", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,--gc-sections", "-Wl,-Bsymbolic"]);
     command.args(["-Wl,--as-needed", "-Wl,--build-id=none", "-Wl,--hash-style=gnu"]);
     // With the relocations of the debug information libdsu can show gdb where the code really is.
     command.arg(if debug { "-Wl,--emit-relocs" } else { "-Wl,--strip-debug" });
     command.arg(format!("-Wl,--version-script={}", script.display()));
-    // The manifest comes last: its object ends the unwind tables.
-    command.args(objects).arg(&manifest).arg("-o").arg(&linked);
+    // The unwind tables end with a zero, which the compiler's last start file brings in an ordinary link.
+    let end = write("end.s", b"\t.section .eh_frame,\"a\",@progbits\n\t.long 0\n\t.section .note.GNU-stack,\"\",@progbits\n")?;
+    command.args(objects).arg(&manifest).args(["-lgcc", "-lgcc_s", "-lc", "-lgcc"]).arg(&end).arg("-o").arg(&linked);
     run(command, "the patch does not link")?;
     let mut attach = Command::new("objcopy");
     attach.arg("--add-section").arg(format!("{}={}", section::REPORT, report.display()));

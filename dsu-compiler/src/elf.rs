@@ -40,13 +40,9 @@ const SHT_PROGBITS: u32 = 1;
 const SHT_SYMTAB: u32 = 2;
 const SHN_LORESERVE: usize = 0xff00;
 const SHN_XINDEX: usize = 0xffff;
-const STT_FUNC: u8 = 2;
 const STT_SECTION: u8 = 3;
 const STT_FILE: u8 = 4;
 const STT_TLS: u8 = 6;
-const STT_GNU_IFUNC: u8 = 10;
-const STV_INTERNAL: u8 = 1;
-const STV_HIDDEN: u8 = 2;
 /// 64 bits, little endian.
 const MAGIC: [u8; 6] = [0x7f, b'E', b'L', b'F', 2, 1];
 
@@ -134,17 +130,11 @@ pub fn object(bytes: &[u8], display: &str) -> Result<Option<ObjectFacts>> {
             facts.symbols.undefined.push(name.to_owned());
             continue;
         }
-        let raw = symbol.elf_symbol();
-        let kind = raw.st_info.0 & 0xf;
         facts.symbols.defined.push(DefinedSymbol {
             name: name.to_owned(),
-            function: matches!(kind, STT_FUNC | STT_GNU_IFUNC),
-            ifunc: kind == STT_GNU_IFUNC,
-            tls: kind == STT_TLS,
+            tls: symbol.elf_symbol().st_info.0 & 0xf == STT_TLS,
             weak: symbol.is_weak(),
-            hidden: matches!(raw.st_other.0 & 3, STV_HIDDEN | STV_INTERNAL),
             common: symbol.is_common(),
-            size: symbol.size(),
         });
     }
     Ok(Some(facts))

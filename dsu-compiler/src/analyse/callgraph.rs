@@ -1,7 +1,8 @@
 //! Who may call whom.
 //!
-//! A call through a pointer may reach every function of that type whose address is taken. Calls
-//! back out of libraries are not seen: a function only called so has no callers here.
+//! A call through a pointer may reach every function of that type whose address goes anywhere but
+//! straight into a library. Calls back out of libraries are not seen: a function only called so has
+//! no callers here.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,10 +14,8 @@ use crate::facts::{Target, Usage};
 /// The call graph of a program.
 #[derive(Default)]
 pub struct CallGraph {
-    /// All calls but those of functions that never return.
+    /// All calls but those that end the program.
     returning: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
-    /// All calls.
-    callees: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
     /// All calls, backwards.
     callers: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
     /// Functions that call a library function that waits.
@@ -41,7 +40,7 @@ impl CallGraph {
                 let caller = FunctionRef { unit, function: inside };
                 match graph_target(model, unit, function) {
                     Some(callee) => {
-                        graph.add(caller, callee);
+                        graph.callers.entry(callee).or_default().insert(caller);
                         let declared = model.function(callee).attributes.noreturn || u.facts.functions[function].attributes.noreturn;
                         if !declared && !is_last_call(&u.image.text, end) {
                             graph.returning.entry(caller).or_default().insert(callee);
@@ -56,7 +55,7 @@ impl CallGraph {
             for call in &u.facts.indirect_calls {
                 let caller = FunctionRef { unit, function: call.inside };
                 for callee in by_type.get(call.prototype.as_str()).into_iter().flatten() {
-                    graph.add(caller, *callee);
+                    graph.callers.entry(*callee).or_default().insert(caller);
                     if !model.function(*callee).attributes.noreturn {
                         graph.returning.entry(caller).or_default().insert(*callee);
                     }
@@ -66,11 +65,6 @@ impl CallGraph {
         graph
     }
 
-    fn add(&mut self, caller: FunctionRef, callee: FunctionRef) {
-        self.callees.entry(caller).or_default().insert(callee);
-        self.callers.entry(callee).or_default().insert(caller);
-    }
-
     /// Functions that can be on the stack below `function`: its callers, and theirs.
     pub fn ancestors(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
         reach(&self.callers, [function])
@@ -78,14 +72,10 @@ impl CallGraph {
 
     /// Functions on the way from `function` to a library call that waits.
     pub fn ways_to_wait(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
-        self.waits_below(&self.returning, function)
-    }
-
-    fn waits_below(&self, edges: &HashMap<FunctionRef, BTreeSet<FunctionRef>>, from: FunctionRef) -> BTreeSet<FunctionRef> {
-        let reached = reach(edges, [from]);
+        let reached = reach(&self.returning, [function]);
         let mut backwards: HashMap<FunctionRef, BTreeSet<FunctionRef>> = HashMap::new();
         for caller in &reached {
-            for callee in edges.get(caller).into_iter().flatten() {
+            for callee in self.returning.get(caller).into_iter().flatten() {
                 backwards.entry(*callee).or_default().insert(*caller);
             }
         }

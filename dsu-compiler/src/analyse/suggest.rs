@@ -1,7 +1,7 @@
 //! Proposing update points: endless loops that come to a call that waits.
 
 use crate::analyse::callgraph::CallGraph;
-use crate::analyse::model::{FunctionRef, Model};
+use crate::analyse::model::Model;
 use crate::analyse::points::is_blocking_call;
 use crate::driver::interface::{LinkInput, Suggestion};
 use crate::facts::{Loop, Reference, Target, Usage};
@@ -58,16 +58,14 @@ fn suggestion(model: &Model, unit: usize, l: &Loop, quiescent: Vec<usize>) -> Su
     let ordinal = own.iter().position(|x| x.start == l.start).unwrap_or(0) as u32 + 1;
     let endless = own.iter().filter(|x| x.endless).count();
     let same_name = model.definitions().filter(|at| model.function(*at).name == function.name).count();
-    let at = FunctionRef { unit, function: l.function };
     let file = function.definition.as_ref().map_or_else(String::new, |d| d.file.clone());
     let names: Vec<String> = quiescent.iter().map(|f| facts.functions[*f].name.clone()).collect();
     Suggestion {
         name: if ordinal == 1 { function.name.clone() } else { format!("{}-{ordinal}", function.name) },
         function: function.name.clone(),
-        file: (same_name > 1).then(|| model.units[at.unit].name.clone()),
+        file: (same_name > 1).then(|| model.units[unit].name.clone()),
         place: format!("{file}:{}", l.line),
         loop_ordinal: (own.len() > 1 && endless > 1).then_some(ordinal),
-        entry: false,
         why: format!("an endless loop that waits in {}", names.join(", ")),
         quiescent: names,
     }

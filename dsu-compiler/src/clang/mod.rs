@@ -45,6 +45,9 @@ pub struct Library(Arc<c::SharedLibrary>);
 
 impl Library {
     /// Finds and loads libclang.
+    ///
+    /// # Errors
+    /// When it is not installed.
     pub fn load() -> Result<Self, ClangError> {
         c::load().map_err(ClangError::Missing)?;
         c::get_library().map(Self).ok_or_else(|| ClangError::Missing("not loaded".into()))
@@ -84,6 +87,9 @@ pub struct Diagnostic {
 
 impl Ast {
     /// Parses `text` as C with `arguments`. The calling thread must have entered the [`Library`].
+    ///
+    /// # Errors
+    /// When libclang makes no tree at all. Errors in the text are [`diagnostics`](Self::diagnostics).
     pub fn parse(text: &str, arguments: &[String]) -> Result<Self, ClangError> {
         let name = c"unit.c";
         let arguments: Vec<CString> = arguments.iter().filter_map(|a| CString::new(a.as_str()).ok()).collect();

@@ -9,8 +9,6 @@ use crate::analyse::model::Model;
 pub struct Pairing {
     /// For each new unit, the old one.
     pub old_of: Vec<Option<usize>>,
-    /// Old units without a successor.
-    pub removed: Vec<usize>,
 }
 
 impl Pairing {
@@ -33,8 +31,7 @@ impl Pairing {
                 old_of[i] = Some(o);
             }
         }
-        let removed = (0..old.units.len()).filter(|o| !taken.contains(o)).collect();
-        Self { old_of, removed }
+        Self { old_of }
     }
 
     /// The new unit an old one became.

@@ -57,20 +57,12 @@ pub struct ObjectSymbols {
 pub struct DefinedSymbol {
     /// Its name.
     pub name: String,
-    /// A function (`STT_FUNC`, `STT_GNU_IFUNC`), as opposed to data.
-    pub function: bool,
-    /// An indirect function, chosen by a resolver at start.
-    pub ifunc: bool,
     /// A thread-local variable.
     pub tls: bool,
     /// A weak definition.
     pub weak: bool,
-    /// Hidden or internal visibility.
-    pub hidden: bool,
     /// A common symbol (tentative definition, `-fcommon`).
     pub common: bool,
-    /// Its size in bytes.
-    pub size: u64,
 }
 
 /// What the rewriter made of a link.
@@ -168,10 +160,8 @@ pub struct Suggestion {
     pub file: Option<String>,
     /// Where it is, `file:line`, for the comment.
     pub place: String,
-    /// Ordinal of the loop in the function, from 1; `None` if `entry`, or if it need not be said.
+    /// Ordinal of the loop in the function, from 1; `None` if it need not be said.
     pub loop_ordinal: Option<u32>,
-    /// The point is the entry of the function.
-    pub entry: bool,
     /// Functions called in the loop that sleep.
     pub quiescent: Vec<String>,
     /// Why it is proposed, a sentence for the comment.

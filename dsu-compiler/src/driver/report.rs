@@ -88,9 +88,6 @@ fn suggestion_entry(text: &mut String, suggestion: &Suggestion) -> fmt::Result {
     if let Some(ordinal) = suggestion.loop_ordinal {
         writeln!(text, "loop = {ordinal}")?;
     }
-    if suggestion.entry {
-        writeln!(text, "entry = true")?;
-    }
     if !suggestion.quiescent.is_empty() {
         let names: Vec<String> = suggestion.quiescent.iter().map(|q| quoted(q)).collect();
         writeln!(text, "quiescent = [{}]", names.join(", "))?;
@@ -154,14 +151,13 @@ mod tests {
                 loop_ordinal: Some(2),
                 quiescent: vec!["accept".into(), "poll".into()],
                 why: "endless loop that sleeps in accept".into(),
-                ..Suggestion::default()
             },
-            Suggestion { name: "cb".into(), function: "cb".into(), entry: true, ..Suggestion::default() },
+            Suggestion { name: "cb".into(), function: "cb".into(), ..Suggestion::default() },
         ];
         let config: crate::config::Config = toml::from_str(&suggestions("server", &list)).unwrap();
         assert_eq!(config.update_points.len(), 2);
         assert_eq!(config.update_points[0].loop_ordinal, Some(2));
-        assert!(config.update_points[1].entry);
+        assert_eq!(config.update_points[1].label(), "cb");
         let empty: crate::config::Config = toml::from_str(&suggestions("server", &[])).unwrap();
         assert!(empty.update_points.is_empty());
     }

@@ -368,10 +368,8 @@ impl<'t> Walker<'t> {
             thread_local: node.is_thread_local(),
             constant: false,
             volatile: ty.is_volatile(),
-            weak: false,
             ty: String::new(),
             size: 0,
-            length: None,
             element: None,
             scalar: !matches!(ty.kind(), clang::T_RECORD | clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY),
             definition: None,
@@ -395,7 +393,6 @@ impl<'t> Walker<'t> {
         let name_end = at + identifier_at(self.text, at, &name).unwrap_or(name.len());
         let (file, line) = node.presumed();
         let system = node.in_system_header();
-        let weak = self.attributes(&node.children()).weak;
         let site = Site { start, after: after_semicolon(self.text, end).unwrap_or(end), function: self.inside };
         let definition = (!node.is_extern() || node.initializer().is_some()).then(|| VariableDefinition {
             start,
@@ -409,13 +406,11 @@ impl<'t> Walker<'t> {
             closure: Default::default(),
         });
         let entry = &mut self.facts.variables[index];
-        entry.weak |= weak;
         entry.constant = ty.is_const() || innermost.is_const();
         entry.declarations.push(site);
         if entry.ty.is_empty() || ty.size().is_some() {
             entry.ty = printed;
             entry.size = ty.size().unwrap_or(0);
-            entry.length = u64::try_from(ty.length()).ok().filter(|_| ty.kind() == clang::T_ARRAY);
             entry.element = element;
         }
         let initialized = entry.definition.as_ref().is_some_and(|d| d.initializer.is_some());

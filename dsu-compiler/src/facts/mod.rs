@@ -63,7 +63,7 @@ pub struct Function {
     pub declarations: Vec<Site>,
 }
 
-/// Attributes of functions and variables that matter here.
+/// Attributes of functions that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
     /// `weak`.
@@ -139,14 +139,10 @@ pub struct Variable {
     pub constant: bool,
     /// `volatile`.
     pub volatile: bool,
-    /// Weak.
-    pub weak: bool,
     /// Type in canonical form; the fingerprint is made of it.
     pub ty: String,
     /// Size in bytes; 0 if never complete in this unit.
     pub size: u64,
-    /// Number of elements if it is an array.
-    pub length: Option<u64>,
     /// Canonical element type if it is an array.
     pub element: Option<String>,
     /// A scalar: arithmetic, enum or pointer.
@@ -322,13 +318,6 @@ pub struct Item {
     pub end: usize,
     /// The names it declares: functions, variables, typedefs, tags, enumeration constants.
     pub names: Vec<String>,
-}
-
-impl UnitFacts {
-    /// References inside the body of a function.
-    pub fn references_in(&self, function: usize) -> impl Iterator<Item = &Reference> {
-        self.references.iter().filter(move |r| r.inside == Some(function))
-    }
 }
 
 /// A 64-bit fingerprint of a canonical form. Qualifiers do not count: they change neither how a thing is

@@ -49,15 +49,13 @@ pub struct Job<'a> {
     pub labelled: &'a BTreeSet<usize>,
 }
 
-/// Symbols that a rewritten unit refers to.
+/// Functions that a rewritten unit refers to by symbols of ours.
 #[derive(Clone, Debug, Default)]
 pub struct Uses {
     /// Slots.
     pub slots: BTreeSet<FunctionRef>,
     /// Stubs.
     pub stubs: BTreeSet<FunctionRef>,
-    /// Variables of the running program (patches only).
-    pub variables: BTreeSet<VariableRef>,
 }
 
 /// Rewrites a unit.
@@ -136,10 +134,7 @@ impl<'a> Rewriter<'a> {
             match alias {
                 Alias::Slot(f) => self.uses.slots.extend(at(f)),
                 Alias::Stub(f) => self.uses.stubs.extend(at(f)),
-                Alias::Variable(variable) => {
-                    self.uses.variables.insert(VariableRef { unit: self.job.unit, variable });
-                }
-                Alias::Wrapper(_) => {}
+                Alias::Wrapper(_) | Alias::Variable(_) => {}
             }
         }
         Ok(())

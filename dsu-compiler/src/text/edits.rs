@@ -42,6 +42,9 @@ impl Edits {
     }
 
     /// The edited text.
+    ///
+    /// # Errors
+    /// When edits overlap or leave the text.
     pub fn apply(mut self, text: &str) -> Result<String, Overlap> {
         self.list.sort_by_key(|e| (e.at, e.rank));
         let mut result = String::with_capacity(text.len() + self.list.iter().map(|e| e.insert.len()).sum::<usize>());

@@ -47,11 +47,6 @@ impl<'a> Lexer<'a> {
         Self { text: bytes, position: start, line: 1, line_start }
     }
 
-    /// As [`Lexer::new`], with the presumed line of the start known.
-    pub fn at_line(text: &'a str, start: usize, line: u32) -> Self {
-        Self { line, ..Self::new(text, start) }
-    }
-
     fn peek(&self, ahead: usize) -> u8 {
         self.text.get(self.position + ahead).copied().unwrap_or(0)
     }

@@ -1,5 +1,5 @@
-/* A program that only computes: Fourier transforms, sorting through a callback, hashing. Units call each other often, with
- * little work per call: the worst case for calls that go through a slot. */
+/* A program that only computes, in three parts whose units call each other often: Fourier transforms, sorting through a
+ * callback, counting words in a hash table. */
 #ifndef COMPUTE_H
 #define COMPUTE_H
 
@@ -10,6 +10,11 @@ struct complex {
     double re, im;
 };
 
+struct record {
+    char name[16];
+    uint32_t number;
+};
+
 /* fft.c */
 void fft(struct complex *data, size_t n);
 
@@ -18,11 +23,18 @@ void butterflies(struct complex *low, struct complex *high, size_t half, size_t 
 void butterfly_tables(size_t n);
 
 /* sort.c */
-void sort(uint64_t *items, size_t n, int (*before)(uint64_t, uint64_t));
+void sort(struct record **items, size_t n, int (*before)(const struct record *, const struct record *));
 
 /* order.c */
-int by_value(uint64_t a, uint64_t b);
-int by_low_bits(uint64_t a, uint64_t b);
+int by_name(const struct record *a, const struct record *b);
+int by_number(const struct record *a, const struct record *b);
+
+/* words.c */
+void words_count(const char *text);
+uint64_t words_most(void);
+
+/* hash.c */
+uint64_t hash(const char *word, size_t length);
 
 /* digest.c */
 extern uint64_t digest;

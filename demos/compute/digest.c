@@ -1,4 +1,3 @@
-/* FNV-1a over words (Fowler, Noll, Vo). */
 #include "compute.h"
 
 uint64_t digest = 0xcbf29ce484222325u;

@@ -1,13 +1,16 @@
+/* Usage: compute PART ROUNDS. Prints a digest of all results. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compute.h"
 
-enum { SIZE = 1 << 12, ITEMS = 1 << 13 };
+enum { SIZE = 1 << 12, RECORDS = 1 << 12, TEXT = 1 << 16 };
 
 static struct complex signal[SIZE];
-static uint64_t items[ITEMS];
+static struct record records[RECORDS], *order[RECORDS];
+static char text[TEXT];
 
 static uint64_t random_word(void)
 {
@@ -28,30 +31,55 @@ static void transform(void)
         digest_add((uint64_t)(int64_t)(signal[i].re + signal[i].im));
 }
 
-static void order(void)
+static void arrange(void)
 {
-    for (int i = 0; i < ITEMS; i++)
-        items[i] = random_word();
-    sort(items, ITEMS, by_value);
-    for (int i = 0; i < ITEMS; i += 64)
-        digest_add(items[i]);
-    sort(items, ITEMS, by_low_bits);
-    for (int i = 0; i < ITEMS; i += 64)
-        digest_add(items[i]);
+    for (int i = 0; i < RECORDS; i++) {
+        uint64_t word = random_word();
+
+        for (size_t k = 0; k < sizeof records[i].name - 1; k++, word /= 4)
+            records[i].name[k] = (char)('a' + word % 4);
+        records[i].number = (uint32_t)random_word();
+        order[i] = &records[i];
+    }
+    sort(order, RECORDS, by_name);
+    for (int i = 0; i < RECORDS; i += 16)
+        digest_add(order[i]->number);
+    sort(order, RECORDS, by_number);
+    for (int i = 0; i < RECORDS; i += 16)
+        digest_add(order[i]->number);
 }
 
-static void run(int rounds)
+static void count(void)
 {
-    butterfly_tables(SIZE);
-    while (rounds-- > 0) {
-        transform();
-        order();
+    for (int i = 0; i < TEXT - 1; i++) {
+        uint64_t word = random_word();
+
+        text[i] = (char)(word % 6 ? 'a' + word / 6 % 5 : ' ');
     }
+    words_count(text);
+    digest_add(words_most());
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} parts[] = {{"transform", transform}, {"sort", arrange}, {"words", count}};
+
+static void run(void (*part)(void), int rounds)
+{
+    while (rounds-- > 0)
+        part();
 }
 
 int main(int argc, char **argv)
 {
-    run(argc > 1 ? atoi(argv[1]) : 100);
-    printf("%016" PRIx64 "\n", digest);
-    return 0;
+    butterfly_tables(SIZE);
+    for (size_t i = 0; argc == 3 && i < sizeof parts / sizeof parts[0]; i++)
+        if (!strcmp(argv[1], parts[i].name)) {
+            run(parts[i].run, atoi(argv[2]));
+            printf("%016" PRIx64 "\n", digest);
+            return 0;
+        }
+    fprintf(stderr, "usage: %s transform|sort|words ROUNDS\n", argv[0]);
+    return 2;
 }

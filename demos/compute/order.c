@@ -1,11 +1,13 @@
+#include <string.h>
+
 #include "compute.h"
 
-int by_value(uint64_t a, uint64_t b)
+int by_name(const struct record *a, const struct record *b)
 {
-    return a < b;
+    return strcmp(a->name, b->name) < 0;
 }
 
-int by_low_bits(uint64_t a, uint64_t b)
+int by_number(const struct record *a, const struct record *b)
 {
-    return (uint32_t)a < (uint32_t)b;
+    return a->number < b->number;
 }

@@ -1,9 +1,11 @@
 /* Heap sort (Williams 1964, Floyd 1964) with a comparison given by the caller. */
 #include "compute.h"
 
-static void sift(uint64_t *items, size_t at, size_t n, int (*before)(uint64_t, uint64_t))
+typedef int comparison(const struct record *, const struct record *);
+
+static void sift(struct record **items, size_t at, size_t n, comparison *before)
 {
-    uint64_t item = items[at];
+    struct record *item = items[at];
     size_t child;
 
     while ((child = 2 * at + 1) < n) {
@@ -17,12 +19,12 @@ static void sift(uint64_t *items, size_t at, size_t n, int (*before)(uint64_t, u
     items[at] = item;
 }
 
-void sort(uint64_t *items, size_t n, int (*before)(uint64_t, uint64_t))
+void sort(struct record **items, size_t n, int (*before)(const struct record *, const struct record *))
 {
     for (size_t i = n / 2; i-- > 0;)
         sift(items, i, n, before);
     while (n > 1) {
-        uint64_t top = items[0];
+        struct record *top = items[0];
 
         items[0] = items[--n];
         items[n] = top;

@@ -43,18 +43,31 @@ pub fn measure(name: &str, effort: &Effort) -> Result<(Vec<Pairs>, Vec<Pairs>)> 
         loads.push(pairs);
     }
     let side = |which: bool| memory.iter().filter(move |(new, _)| *new == which).map(|(_, resident)| *resident);
-    let mut other = vec![
-        Pairs::new(format!("{name}: resident memory"), "MiB", side(false).zip(side(true)).collect()),
-        Pairs::new(format!("{name}: executable"), "MiB", vec![(size(&plain.program)?, size(&updatable.program)?)]),
-    ];
+    let mut other = vec![Pairs::new(format!("{name}: resident memory"), "MiB", side(false).zip(side(true)).collect())];
+    other.extend(sizes(name, &plain.program, &updatable.program)?);
     if effort.builds > 0 {
         other.push(build_time(name, &recipe, &source, effort)?);
     }
     Ok((loads, other))
 }
 
-fn size(path: &Path) -> Result<f64> {
-    Ok(fs::metadata(path)?.len() as f64 / f64::from(1 << 20))
+/// Sizes of two executables: of the files without debug information, and of what is loaded of them.
+pub fn sizes(name: &str, plain: &Path, updatable: &Path) -> Result<Vec<Pairs>> {
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let file = |path: &Path| {
+        let stripped = tempfile::NamedTempFile::new()?;
+        cmd::output(cmd::command("strip", ["-g", "-o"]).arg(stripped.path()).arg(path), cmd::SHORT)?;
+        anyhow::Ok(mib(fs::metadata(stripped.path())?.len()))
+    };
+    let loaded = |path: &Path| {
+        let text = cmd::output(cmd::command("size", [""; 0]).arg(path), cmd::SHORT)?;
+        let total = text.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+        anyhow::Ok(mib(total.with_context(|| format!("size {}: {text}", path.display()))?))
+    };
+    Ok(vec![
+        Pairs::new(format!("{name}: executable"), "MiB", vec![(file(plain)?, file(updatable)?)]),
+        Pairs::new(format!("{name}: executable, loaded"), "MiB", vec![(loaded(plain)?, loaded(updatable)?)]),
+    ])
 }
 
 /// Whole builds, without help from a cache.

@@ -6,11 +6,9 @@ use std::path::Path;
 use super::args::{CommandLine, InputKind};
 use super::error::DriverError;
 use super::inputs::Inputs;
-use super::interface::{LinkInput, LinkedUnit};
 use super::link::Link;
-use super::{report, scheduler};
+use super::{report, updatable};
 use crate::analyse;
-use crate::config::Config;
 use crate::elf::{self, Executable};
 
 /// Prints update points for what was just linked.
@@ -18,30 +16,8 @@ use crate::elf::{self, Executable};
 /// # Errors
 /// When the program cannot be analysed.
 pub fn print(link: &Link<'_>, inputs: Inputs, plain: Executable) -> Result<(), DriverError> {
-    let mut defined = plain.defined;
-    let mut units = Vec::new();
-    let mut foreign = Vec::new();
-    for file in inputs.files {
-        defined.extend(file.symbols.defined.iter().map(|d| d.name.clone()));
-        if file.images.is_empty() {
-            foreign.push(file.symbols);
-            continue;
-        }
-        for image in file.images {
-            let (object, symbols) = (file.display.clone(), file.symbols.clone());
-            units.push(LinkedUnit { image, object, symbols, keep_reason: file.problem.clone() });
-        }
-    }
     let output = link.line.output().map_or_else(|| "this program".into(), |o| o.to_string_lossy().into_owned());
-    let input = LinkInput {
-        units,
-        foreign,
-        defined,
-        exported: plain.exported,
-        config: Config::default(),
-        output: output.clone(),
-        jobs: scheduler::jobs(),
-    };
+    let input = updatable::look_at(link, inputs, plain)?;
     let list = analyse::suggest(&input).map_err(|source| DriverError::Program { output: output.clone(), source })?;
     print!("{}", report::suggestions(&output, &list));
     Ok(())

@@ -36,20 +36,28 @@ const LIBRARIES: &[&str] = &[
 /// # Errors
 /// When the program cannot be made updatable.
 pub fn make(link: &Link<'_>, inputs: Inputs, plain: Executable, config: Config) -> Result<bool, DriverError> {
-    let name = link.output.display().to_string();
-    check(&name, &plain)?;
+    let mut maker = Maker::new(link, inputs);
+    check(&maker.name, &plain)?;
     let runtime = link.tools.runtime().ok_or_else(|| DriverError::Refused {
-        output: name.clone(),
+        output: maker.name.clone(),
         reason: "libdsu.a is not beside dsu-cc; build it with: cargo build --release".to_owned(),
     })?;
-    let cache = Cache::open();
-    let runtime = super::runtime::reduced(&runtime, &cache, link.work.path());
-    let mut maker = Maker { link, name, inputs, runtime, cache, plain_objects: HashMap::new() };
+    let runtime = super::runtime::reduced(&runtime, &maker.cache, link.work.path());
     maker.compile_sources()?;
     let input = maker.link_input(plain, config);
-    let made = maker.make(input)?;
+    let made = maker.make(input, &runtime)?;
     maker.cache.prune();
     Ok(made)
+}
+
+/// What the rewriter needs to know of a link in order to propose update points for it.
+///
+/// # Errors
+/// When a source on the command line does not compile.
+pub fn look_at(link: &Link<'_>, inputs: Inputs, plain: Executable) -> Result<LinkInput, DriverError> {
+    let mut maker = Maker::new(link, inputs);
+    maker.compile_sources()?;
+    Ok(maker.link_input(plain, Config::default()))
 }
 
 /// What update points cannot do anything about.
@@ -73,13 +81,17 @@ struct Maker<'a> {
     link: &'a Link<'a>,
     name: String,
     inputs: Inputs,
-    runtime: PathBuf,
     cache: Cache,
     /// Per file: an ordinary object made here, of a source on the command line or instead of a slim LTO object.
     plain_objects: HashMap<usize, Vec<u8>>,
 }
 
-impl Maker<'_> {
+impl<'a> Maker<'a> {
+    fn new(link: &'a Link<'a>, inputs: Inputs) -> Self {
+        let name = link.output.display().to_string();
+        Self { link, name, inputs, cache: Cache::open(), plain_objects: HashMap::new() }
+    }
+
     /// Makes ordinary objects where the link has none to look at: of sources, and of objects with only LTO code.
     fn compile_sources(&mut self) -> Result<(), DriverError> {
         let needed = |f: &LinkedFile| matches!(f.place, Place::Source(_)) || f.slim_lto && f.images.len() == 1;
@@ -156,7 +168,7 @@ impl Maker<'_> {
 
     /// The pipeline. A unit whose rewritten text does not compile is kept, and everything starts over: the other units
     /// must not count on it.
-    fn make(&self, mut input: LinkInput) -> Result<bool, DriverError> {
+    fn make(&self, mut input: LinkInput, runtime: &Path) -> Result<bool, DriverError> {
         loop {
             let rewritten = program::rewrite(&input).map_err(|e| self.program_error(e))?;
             if rewritten.report.update_points.is_empty() {
@@ -164,7 +176,7 @@ impl Maker<'_> {
             }
             let (objects, failures) = self.compile_units(&input, &rewritten)?;
             if failures.is_empty() {
-                self.finish(&input, rewritten, objects)?;
+                self.finish(&input, rewritten, objects, runtime)?;
                 return Ok(true);
             }
             for (unit, message) in failures {
@@ -209,6 +221,7 @@ impl Maker<'_> {
         input: &LinkInput,
         rewritten: Rewritten,
         objects: Vec<Option<Vec<u8>>>,
+        runtime: &Path,
     ) -> Result<(), DriverError> {
         let mut symbols = Vec::new();
         for (unit, object) in input.units.iter().zip(&objects) {
@@ -224,7 +237,7 @@ impl Maker<'_> {
         let finished = program::finish(rewritten, &symbols, &input.foreign).map_err(|e| self.program_error(e))?;
         let mut substitution = self.substitute(&finished, objects)?;
         substitution.first.push(self.program_object(&finished)?);
-        substitution.last.push(self.runtime.clone().into());
+        substitution.last.push(runtime.into());
         substitution.last.extend(LIBRARIES.iter().map(OsString::from));
         self.final_link(&substitution)?;
         self.say(finished.report);

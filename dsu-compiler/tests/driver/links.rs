@@ -311,6 +311,17 @@ fn nothing_is_left_behind() {
 }
 
 #[test]
+fn suggestions_are_the_same_from_sources_and_from_objects() {
+    let sandbox = Sandbox::with_program();
+    sandbox.file("loop.c", "int wait_for_client(void); int main(void) { for (;;) wait_for_client(); }\n");
+    sandbox.file("wait.c", "#include <unistd.h>\nint wait_for_client(void) { return usleep(1000); }\n");
+    sandbox.cc_ok("-c loop.c wait.c");
+    let from_objects = sandbox.cc_ok("--suggest-update-points loop.o wait.o").out;
+    assert!(from_objects.contains("quiescent = [\"wait_for_client\"]"), "{from_objects}");
+    assert_eq!(sandbox.cc_ok("--suggest-update-points loop.c wait.c").out, from_objects);
+}
+
+#[test]
 fn suggestions_make_a_program_updatable() {
     let sandbox = Sandbox::with_program();
     std::fs::remove_file(sandbox.path("dsu.toml")).unwrap();

@@ -18,6 +18,7 @@
 //!    [`thread::PARKED`]). The pusher looks at every thread's [`ThreadState`]; when each is
 //!    parked, in a quiescent call, or the leader, it sets `request.go` to the sequence. The leader
 //!    commits. A leader that waits longer than `request.timeout_ms` gives up, changing nothing.
+//!    It looks at `timeout_ms` as long as it waits, so the pusher can call it off by setting that to 0.
 //! 5. The leader fills [`Response`], `response.sequence` last, and clears `pending`.
 //!
 //! A pusher that dies at any step leaves a request that either completes or times out.
@@ -167,9 +168,19 @@ pub struct ThreadState {
     /// +12: set to 1 by the pusher together with making the system call return `EINTR`; the call
     /// wrapper clears it and restarts the call.
     pub kicked: AtomicU32,
-    /// +16: zero.
-    pub reserved: [u64; 2],
+    /// +16: while [`thread::BLOCKED`], the stack pointer of the wrapper that made the call. A thread that is found in a
+    /// system call further down than libraries need (see [`LIBRARY_STACK`]) may run a signal handler that interrupted
+    /// the wrapped call: it neither counts as quiescent nor may it be kicked.
+    pub stack: AtomicU64,
+    /// +24: address of the condition variable that the wrapped call waits for, else 0. Such a call swallows `EINTR`, so
+    /// the pusher makes its wait for the variable time out instead, and the wrapper turns that into a wake-up without
+    /// a reason, which POSIX allows.
+    pub condition: AtomicU64,
 }
+
+/// How far below [`ThreadState::stack`] the stack pointer may be in the system call of the wrapped call itself. Signal
+/// frames are larger on every architecture.
+pub const LIBRARY_STACK: u64 = 1024;
 
 /// Values of [`ThreadState::state`].
 pub mod thread {
@@ -181,6 +192,10 @@ pub mod thread {
     pub const PARKED: u32 = 2;
     /// Leading a request.
     pub const LEADING: u32 = 3;
+    /// In the runtime: about to lead or to park, or on its way back to the program. Outside of this state, and of
+    /// [`PARKED`] and [`LEADING`], the runtime makes no system call of its own: a process whose seccomp filters were
+    /// suspended for it may have them again once no thread is in any of the three and `pending` is 0.
+    pub const SERVING: u32 = 4;
 }
 
 /// A patch in force, newest first: a list in the target's heap. 112 bytes.
@@ -216,6 +231,7 @@ const _: () = {
     assert!(size_of::<Response>() == 1776);
     assert!(size_of::<Control>() == 2048 && align_of::<Control>() == 64);
     assert!(size_of::<ThreadState>() == 32);
+    assert!(offset_of!(ThreadState, stack) == 16 && offset_of!(ThreadState, condition) == 24);
     assert!(size_of::<AppliedPatch>() == 112);
     assert!(offset_of!(Control, pending) == 16);
     assert!(offset_of!(Control, build) == 24);

@@ -64,19 +64,40 @@ pub fn interrupted(registers: &Registers) -> Option<Interrupted> {
     (number >= 0 && repeatable).then_some(Interrupted { number: number as u64, result: registers.rax })
 }
 
-/// Makes the call return `EINTR` to the program.
-pub fn fail_with_eintr(registers: &mut Registers) {
-    registers.rax = -i64::from(libc::EINTR) as u64;
+/// Whether the call is that of a thread that waits for the condition variable at `condition` to be signalled; not one
+/// in which it waits for a lock on the way there or back.
+///
+/// glibc waits with `FUTEX_WAIT_BITSET` for a word in the variable, and for locks with `FUTEX_WAIT`.
+pub fn waits_for_condition(registers: &Registers, call: Interrupted, condition: u64) -> bool {
+    const FUTEX_WAIT_BITSET: i32 = 9;
+    /// Of `pthread_cond_t`.
+    const SIZE: u64 = 48;
+    let flags = libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME;
+    // A wait with a time-out that was interrupted before goes on as another call, with the same registers.
+    let futex = [libc::SYS_futex, libc::SYS_restart_syscall].contains(&(call.number as i64));
+    futex && registers.rsi as i32 & !flags == FUTEX_WAIT_BITSET && registers.rdi.wrapping_sub(condition) < SIZE
+}
+
+/// Makes the call return the error `errno` to the program.
+pub fn fail_with(registers: &mut Registers, errno: i32) {
+    registers.rax = -i64::from(errno) as u64;
     // Not in a system call any more, as far as the kernel's restart logic goes.
     registers.orig_rax = u64::MAX;
 }
 
-/// Whether the registers are as [`fail_with_eintr`] left them, with the thread at `rip`.
-pub fn is_failed_with_eintr(registers: &Registers, rip: u64) -> bool {
-    registers.rax as i64 == -i64::from(libc::EINTR) && registers.orig_rax == u64::MAX && registers.rip == rip
+/// Whether the registers are as [`fail_with`] left them, with the thread at `rip`.
+pub fn is_failed_with(registers: &Registers, errno: i32, rip: u64) -> bool {
+    registers.rax as i64 == -i64::from(errno) && registers.orig_rax == u64::MAX && registers.rip == rip
 }
 
-/// Takes [`fail_with_eintr`] back.
+/// Whether `code` is where signal handlers return to: `mov $15, %rax; syscall` (`rt_sigreturn`).
+pub fn is_signal_return(code: &[u8]) -> bool {
+    const LONG: &[u8] = &[0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05];
+    const SHORT: &[u8] = &[0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05];
+    code.starts_with(LONG) || code.starts_with(SHORT)
+}
+
+/// Takes [`fail_with`] back.
 pub fn restore(registers: &mut Registers, call: Interrupted) {
     registers.orig_rax = call.number;
     registers.rax = call.result;

@@ -5,7 +5,7 @@ use crate::{
     ptrace::Tracer,
     symbols::Namer,
     syscalls,
-    threads::{Activity, View, activity},
+    threads::{Activity, View, activity, is_own_call},
 };
 use dsu_abi::control::thread;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub enum Why {
     NotAtPoint,
     /// It is in a quiescent call, but did not answer.
     Unresponsive,
+    /// It runs a signal handler that interrupted a quiescent call.
+    InHandler,
     /// Job control has stopped it.
     Stopped,
     /// It sleeps uninterruptibly.
@@ -67,6 +69,9 @@ fn describe_one(process: &Process, view: &View, namer: &Namer, tracer: &mut Trac
         .filter(|name| !name.is_empty() && name != "0");
     match activity(pid, tid) {
         Activity::Call { number, stack, code } => {
+            if blocker.why == Why::Unresponsive && !is_own_call(&process.memory, view.stack, stack) {
+                blocker.why = Why::InHandler;
+            }
             blocker.call = Some(syscalls::name(number));
             blocker.function = namer.innermost(code, stack);
         }
@@ -119,6 +124,7 @@ impl std::fmt::Display for Blocker {
         match self.why {
             Why::NotAtPoint => write!(f, ", and not at an update point"),
             Why::Unresponsive => write!(f, ", in a quiescent call, but did not answer"),
+            Why::InHandler => write!(f, ", in a signal handler"),
             Why::Uninterruptible => write!(f, ", and sleeps uninterruptibly"),
             Why::Stopped => Ok(()),
         }

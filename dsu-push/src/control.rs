@@ -95,6 +95,11 @@ impl<'p> Remote<'p> {
         self.process.control
     }
 
+    /// Address of `pending`.
+    pub fn pending_address(&self) -> u64 {
+        self.address() + offset_of!(Control, pending) as u64
+    }
+
     /// Whether a request waits; `None` where there is no control block any more, because the
     /// process has become another program.
     pub fn pending(&self) -> Result<Option<u32>> {

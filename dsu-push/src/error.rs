@@ -111,6 +111,12 @@ pub enum Error {
         /// Why not, and what to do.
         reason: String,
     },
+    /// Seccomp filters that cannot be suspended.
+    #[error("the process has seccomp filters, under which it may be killed for loading a patch, and {reason}")]
+    Filters {
+        /// Why they stay, and what to do.
+        reason: &'static str,
+    },
     /// A debugger has it.
     #[error(
         "{tracer_name} (process {tracer}) is tracing thread {tid} and has to let go first; quit it or detach it, then push again"
@@ -203,6 +209,7 @@ impl Error {
             Error::DamagedControl(_) => "damaged-control",
             Error::WrongState { .. } => Status::WrongState.word(),
             Error::Permission { .. } => "no-permission",
+            Error::Filters { .. } => "filtered",
             Error::Traced { .. } => "traced",
             Error::TimedOut { .. } => Status::TimedOut.word(),
             Error::Interrupted => "interrupted",
@@ -223,6 +230,7 @@ impl Error {
             | Error::NoUpdatePoints { .. }
             | Error::Protocol { .. }
             | Error::WrongState { .. }
+            | Error::Filters { .. }
             | Error::NoSuchPatch { .. } => Exit::Refused,
             Error::TimedOut { .. } | Error::Interrupted | Error::Busy { .. } => Exit::TimedOut,
             Error::Answer { status, .. } => match status {

@@ -6,7 +6,7 @@
 //! a second process, in a session of its own and deaf to the terminal's signals, which completes
 //! what it has begun when the first one is killed.
 
-use crate::{error::Exit, interrupt, process::ProcStatus, push::Operation, report::Report};
+use crate::{error::Exit, interrupt, process, push::Operation, report::Report};
 use std::{
     os::unix::process::CommandExt,
     process::{Command, Stdio},
@@ -18,14 +18,14 @@ pub const OPTION: &str = "guarded";
 
 /// Whether process `pid` has filters.
 pub fn is_needed(pid: i32) -> bool {
-    ProcStatus::of(pid).is_ok_and(|status| status.seccomp)
+    process::has_filters(pid)
 }
 
 /// Has a second process do `operation`. `None` if that process cannot be made, or does not answer.
 pub fn run(pid: i32, operation: Operation, timeout: Duration) -> Option<Report> {
     let mut command = Command::new("/proc/self/exe");
     // The name by which pushers know each other.
-    command.arg0(crate::process::OWN_NAME);
+    command.arg0(process::OWN_NAME);
     command.arg(format!("--{OPTION}")).arg("--json").arg(format!("--timeout={}", timeout.as_secs_f64()));
     match operation {
         Operation::Check(_) => command.arg("--dry-run"),

@@ -34,7 +34,7 @@ pub struct ProcStatus {
     pub inner_id: i32,
     /// Whether it is inside a pid namespace that we are outside of.
     pub nested: bool,
-    /// Whether seccomp filters are installed.
+    /// Whether seccomp filters are installed (or only a handful of calls is allowed at all).
     pub seccomp: bool,
     /// Whether it is a thread of the kernel.
     pub kernel: bool,
@@ -68,7 +68,7 @@ impl ProcStatus {
                         status.inner_id = id;
                     }
                 }
-                "Seccomp" => status.seccomp = value == "2",
+                "Seccomp" => status.seccomp = value != "0",
                 "Kthread" => status.kernel = value == "1",
                 "CapEff" => status.capabilities = u64::from_str_radix(value, 16).unwrap_or(0),
                 _ => {}
@@ -161,6 +161,11 @@ impl Process {
             'Z' | 'X' | 'x' => Err(Error::Vanished),
             _ => Ok(status),
         }
+    }
+
+    /// Whether one of its threads has seccomp filters.
+    pub fn has_filters(&self) -> bool {
+        has_filters(self.pid)
     }
 
     /// Turns a failed transfer into an error that explains itself.
@@ -289,6 +294,30 @@ pub fn permission(pid: i32, action: &'static str) -> Error {
         _ => {}
     }
     Error::Permission { action, reason: reasons.join("; also, ") }
+}
+
+/// Whether a thread of process `pid` has seccomp filters: each thread has its own.
+pub fn has_filters(pid: i32) -> bool {
+    let filtered = |tid| ProcStatus::of_thread(pid, tid).is_ok_and(|status| status.seccomp);
+    numbers(&format!("/proc/{pid}/task")).into_iter().any(filtered)
+}
+
+/// The error where seccomp filters cannot be suspended.
+pub fn filters(error: &io::Error) -> Error {
+    const CAP_SYS_ADMIN: u64 = 1 << 21;
+    let ours = ProcStatus::of(std::process::id() as i32).unwrap_or_default();
+    let reason = if error.raw_os_error() == Some(libc::EINVAL) {
+        "this kernel cannot suspend them (it was built without CONFIG_CHECKPOINT_RESTORE); \
+         to update it while it runs, start the program without its sandbox"
+    } else if ours.seccomp {
+        "dsu-push may not suspend them, as it runs under a filter itself (that of a container?); \
+         run it as root of the host, outside of the container"
+    } else if ours.capabilities & CAP_SYS_ADMIN == 0 {
+        "only root may suspend them meanwhile; run dsu-push as root (or with CAP_SYS_ADMIN and CAP_SYS_PTRACE)"
+    } else {
+        "only root of the host may suspend them meanwhile; run dsu-push outside of the container"
+    };
+    Error::Filters { reason }
 }
 
 /// Whether a process with this id lives (zombies do not).

@@ -13,12 +13,21 @@
 //! that the program ignores, and that arrives in the same microsecond, might then be seen to
 //! interrupt a system call (nobody is there to conceal it). So where there is time, a thread is
 //! stopped once more and let go properly: [`Tracer::release`].
+//!
+//! # Seccomp filters
+//!
+//! Where the program has filters, all threads are traced from before the first request to the end
+//! of the push, with their filters suspended. They come into force again when we let go, which must
+//! not happen while a thread still makes system calls of the runtime, and neither between a stop
+//! and the moment when the kernel restarts the call in which the thread was stopped, as it may do
+//! that by another call (`restart_syscall`).
 
 use crate::{
     Error, Result,
     arch::{self, Interrupted, Registers},
     memory::Memory,
     process::{self, ProcStatus},
+    threads::{View, is_own_call},
 };
 use dsu_abi::control::{ThreadState, thread};
 use std::{
@@ -32,6 +41,13 @@ use std::{
 /// How long a thread gets to stop. It takes microseconds, unless the machine is overloaded or the
 /// thread sleeps uninterruptibly.
 const STOP_WAIT: Duration = Duration::from_millis(50);
+
+/// Options of threads whose filters are suspended. Threads that they make are traced with the same
+/// options from their first instruction on; processes, too, to be let go of at once.
+const LIFT: i32 = libc::PTRACE_O_SUSPEND_SECCOMP
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK;
 
 /// What became of an attempt to wake a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +65,12 @@ pub enum Kick {
 struct Tracee {
     /// A stop that we asked for is still to come.
     interrupting: bool,
+    /// Its seccomp filters are suspended, and those of the threads it makes will be.
+    lifted: bool,
+    /// It is a process that the program has just made, to be let go of at once.
+    child: Option<Child>,
+    /// When it last went on after a stop.
+    resumed: Option<Instant>,
     /// It was woken at least once.
     woken: bool,
     /// The call that we made fail, until the thread is seen to have left it.
@@ -59,8 +81,18 @@ struct Tracee {
 #[derive(Clone, Copy, Debug)]
 struct Kicked {
     call: Interrupted,
+    errno: i32,
     rip: u64,
     state: u64,
+}
+
+/// A process that a thread with suspended filters has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Child {
+    /// It has memory of its own, in which the request waits as well.
+    OwnMemory,
+    /// It uses its parent's.
+    SharedMemory,
 }
 
 /// What a stopped thread reported.
@@ -78,6 +110,8 @@ enum Event {
 #[derive(Debug)]
 pub struct Tracer {
     memory: Memory,
+    /// Address of `pending`.
+    pending: u64,
     tracees: HashMap<i32, Tracee>,
     suspend_seccomp: bool,
     /// How often a thread was stopped.
@@ -89,10 +123,44 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// A tracer of threads whose memory is `memory`. With `suspend_seccomp`, their seccomp filters
-    /// are out of force while they are traced, if the kernel lets us.
-    pub fn new(memory: Memory, suspend_seccomp: bool) -> Self {
-        Self { memory, tracees: HashMap::new(), suspend_seccomp, stops: 0, stopped: Duration::ZERO, restored: false }
+    /// A tracer of threads whose memory is `memory`, with `pending` at that address.
+    pub fn new(memory: Memory, pending: u64) -> Self {
+        Self {
+            memory,
+            pending,
+            tracees: HashMap::new(),
+            suspend_seccomp: false,
+            stops: 0,
+            stopped: Duration::ZERO,
+            restored: false,
+        }
+    }
+
+    /// Suspends the seccomp filters of a thread, and of those it makes, as long as it is traced:
+    /// until the calling thread ends. From then on threads are not traced otherwise.
+    pub fn lift_filters(&mut self, pid: i32, tid: i32) -> Result<()> {
+        self.suspend_seccomp = true;
+        self.pump();
+        match self.tracees.get(&tid) {
+            // It was woken before there were filters.
+            Some(tracee) if !tracee.lifted => Err(process::filters(&io::Error::from_raw_os_error(libc::EPERM))),
+            _ => self.seize(pid, tid).map(|_| ()),
+        }
+    }
+
+    /// Whether filters are suspended.
+    pub fn lifts_filters(&self) -> bool {
+        self.suspend_seccomp
+    }
+
+    /// Whether a stop is still to come, or a thread that was stopped may not have gone on with its
+    /// system call yet: `running` tells whether it seems to run.
+    pub fn is_restless(&self, running: impl Fn(i32) -> bool) -> bool {
+        let just_now = |tracee: &Tracee| tracee.resumed.is_some_and(|at| at.elapsed() < STOP_WAIT);
+        let restless = |(&tid, tracee): (&i32, &Tracee)| {
+            tracee.interrupting || tracee.child.is_some() || (just_now(tracee) && running(tid))
+        };
+        self.tracees.iter().any(restless)
     }
 
     /// Begins to trace a thread, without stopping it. `false` if it is gone.
@@ -100,15 +168,10 @@ impl Tracer {
         if self.tracees.contains_key(&tid) {
             return Ok(true);
         }
-        let mut result = Err(io::Error::from_raw_os_error(libc::EPERM));
-        if self.suspend_seccomp {
-            result = request(libc::PTRACE_SEIZE, tid, libc::PTRACE_O_SUSPEND_SECCOMP as usize);
-        }
-        if result.is_err() {
-            result = request(libc::PTRACE_SEIZE, tid, 0);
-        }
-        let Err(error) = result else {
-            self.tracees.insert(tid, Tracee::default());
+        let options = if self.suspend_seccomp { LIFT } else { 0 };
+        let lifted = self.suspend_seccomp;
+        let Err(error) = request(libc::PTRACE_SEIZE, tid, options as usize) else {
+            self.tracees.insert(tid, Tracee { lifted, ..Tracee::default() });
             return Ok(true);
         };
         if error.raw_os_error() == Some(libc::ESRCH) {
@@ -117,10 +180,17 @@ impl Tracer {
         match ProcStatus::of_thread(pid, tid) {
             Err(_) => Ok(false),
             Ok(status) if matches!(status.state, 'Z' | 'X' | 'x') => Ok(false),
+            // Made by a thread that we trace, which has not told us yet.
+            Ok(status) if status.tracer == own_tid() => {
+                self.tracees.insert(tid, Tracee { lifted, ..Tracee::default() });
+                Ok(true)
+            }
             Ok(status) if status.tracer != 0 => {
                 let tracer = status.tracer;
                 Err(Error::Traced { tid, tracer, tracer_name: process::name_of(tracer) })
             }
+            // Its memory could be read, so only the options can be at fault.
+            Ok(_) if lifted => Err(process::filters(&error)),
             Ok(_) => Err(process::permission(pid, "trace the process")),
         }
     }
@@ -149,22 +219,27 @@ impl Tracer {
 
     fn kick_stopped(&mut self, tid: i32, state: u64, last_look: impl FnOnce() -> Result<()>) -> Result<Kick> {
         let Some(mut registers) = registers(tid) else { return Ok(Kick::Gone) };
-        let view: ThreadState = self.memory.read(state)?;
-        let asleep = view.state.load(Relaxed) == thread::BLOCKED && view.inside.load(Relaxed) != 0;
+        let view = View::new(tid, &self.memory.read(state)?);
+        let asleep = view.asleep() && is_own_call(&self.memory, view.stack, registers.rsp);
         let (Some(call), true) = (arch::interrupted(&registers), asleep) else { return Ok(Kick::NotNow) };
+        let errno = match view.condition {
+            0 => libc::EINTR,
+            at if arch::waits_for_condition(&registers, call, at) => libc::ETIMEDOUT,
+            _ => return Ok(Kick::NotNow),
+        };
         last_look()?;
         let kicked = state + mem::offset_of!(ThreadState, kicked) as u64;
         // First the flag, then the registers: should we be killed in between, the call is repeated
         // by the kernel, and the flag only makes the wrapper look for requests.
         self.memory.write_u32(kicked, 1)?;
-        arch::fail_with_eintr(&mut registers);
+        arch::fail_with(&mut registers, errno);
         if !set_registers(tid, &registers) {
             self.memory.write_u32(kicked, 0)?;
             return Ok(Kick::Gone);
         }
         if let Some(tracee) = self.tracees.get_mut(&tid) {
             tracee.woken = true;
-            tracee.kicked = Some(Kicked { call, rip: registers.rip, state });
+            tracee.kicked = Some(Kicked { call, errno, rip: registers.rip, state });
         }
         Ok(Kick::Done)
     }
@@ -189,8 +264,8 @@ impl Tracer {
                 Some(Event::Ended) => return Ok(false),
                 Some(Event::Handled) => {}
                 None if start.elapsed() > STOP_WAIT => return Ok(false),
-                None if start.elapsed() < Duration::from_micros(200) => std::thread::yield_now(),
-                None => std::thread::sleep(Duration::from_micros(50)),
+                // The thread may need our processor, and to yield would give it to any other.
+                None => std::thread::sleep(Duration::from_micros(5)),
             }
         }
     }
@@ -279,17 +354,53 @@ impl Tracer {
                 self.tracees.remove(&tid);
                 return Some(Event::Ended);
             }
+            if let Some(child) = tracee.child {
+                self.let_go_of_child(tid, child);
+                return Some(Event::Ended);
+            }
             if mem::take(&mut tracee.interrupting) {
                 return Some(Event::Interrupted);
             }
             self.resume_concealed(tid, 0);
         } else if status >> 16 != 0 {
+            self.adopt(tid, status >> 16);
             self.resume_concealed(tid, 0);
         } else {
             self.take_kick_back(tid);
             self.resume_concealed(tid, signal);
         }
         Some(Event::Handled)
+    }
+
+    /// A thread has made another one, or a process, which is traced, too, and about to stop.
+    fn adopt(&mut self, tid: i32, event: i32) {
+        let mut made: libc::c_ulong = 0;
+        // SAFETY: the kernel fills one word.
+        let result =
+            unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, tid, null_mut::<libc::c_void>(), &raw mut made) };
+        if result != 0 || made == 0 {
+            return;
+        }
+        let made = made as i32;
+        let is_thread = ProcStatus::of(made).is_ok_and(|status| status.tgid != made);
+        let child = match event {
+            libc::PTRACE_EVENT_FORK => Some(Child::OwnMemory),
+            libc::PTRACE_EVENT_CLONE if is_thread => None,
+            libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_VFORK => Some(Child::SharedMemory),
+            _ => return,
+        };
+        let tracee = self.tracees.entry(made).or_default();
+        (tracee.lifted, tracee.child) = (true, child);
+    }
+
+    /// Lets go of a process that the program has made, before its first instruction. The request is
+    /// not for it, and to find that out would need system calls that its filters may forbid.
+    fn let_go_of_child(&mut self, pid: i32, child: Child) {
+        if child == Child::OwnMemory {
+            let _ = Memory::new(pid).write_u32(self.pending, 0);
+        }
+        let _ = request(libc::PTRACE_DETACH, pid, 0);
+        self.tracees.remove(&pid);
     }
 
     /// A signal is about to be delivered. If that happens before the thread has seen the call that
@@ -299,7 +410,7 @@ impl Tracer {
         let Some(mut registers) = registers(tid) else { return };
         let Ok(state) = self.memory.read::<ThreadState>(kicked.state) else { return };
         let still = state.kicked.load(Relaxed) == 1 && state.state.load(Relaxed) == thread::BLOCKED;
-        if still && arch::is_failed_with_eintr(&registers, kicked.rip) {
+        if still && arch::is_failed_with(&registers, kicked.errno, kicked.rip) {
             arch::restore(&mut registers, kicked.call);
             if set_registers(tid, &registers) {
                 let flag = kicked.state + mem::offset_of!(ThreadState, kicked) as u64;
@@ -316,6 +427,9 @@ impl Tracer {
     }
 
     fn resume(&mut self, tid: i32, signal: i32) {
+        if let Some(tracee) = self.tracees.get_mut(&tid) {
+            tracee.resumed = Some(Instant::now());
+        }
         if request(libc::PTRACE_CONT, tid, signal as usize).is_err() {
             // Killed meanwhile; its end is still to be reported.
         }
@@ -336,6 +450,12 @@ fn conceal(tid: i32) {
             set_registers(tid, &registers);
         }
     }
+}
+
+/// The calling thread.
+fn own_tid() -> i32 {
+    // SAFETY: takes no arguments and cannot fail.
+    unsafe { libc::gettid() }
 }
 
 /// A ptrace request without an address.

@@ -6,7 +6,7 @@ use crate::{
     interrupt,
     process::{self, ProcStatus, Process},
     ptrace::{Kick, Tracer},
-    threads::{Activity, Threads, View, activity},
+    threads::{Activity, Threads, View, activity, is_own_call},
 };
 use dsu_abi::{
     control::{op, phase},
@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How long an answer may be overdue once the leader's time is over.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long threads with suspended filters get to return from the runtime.
+const LONGEST_RETURN: Duration = Duration::from_secs(60);
 
 /// The answer to a request.
 #[derive(Clone, Debug)]
@@ -89,16 +92,17 @@ impl<'p> Session<'p> {
         // SAFETY: sets a property of this thread only.
         unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000, 0, 0, 0) };
         let offset = remote.read()?.thread_offset;
-        let filters = process.status()?.seccomp;
-        Ok(Self {
+        let mut session = Self {
             process,
             remote,
             threads: Threads::new(process, offset),
-            tracer: Tracer::new(process.memory, filters),
+            tracer: Tracer::new(process.memory, remote.pending_address()),
             timeout,
             deadline,
             wakes: Wakes::default(),
-        })
+        };
+        session.lift_filters()?;
+        Ok(session)
     }
 
     /// Whether there is time left.
@@ -106,16 +110,40 @@ impl<'p> Session<'p> {
         Instant::now() < self.deadline && !interrupt::requested()
     }
 
-    /// Lets go of the threads that were woken, as soon as they are asleep again or a moment later.
+    /// Lets go of the threads that were woken, as soon as they are asleep again or a moment later;
+    /// with filters suspended, only when no thread needs that any more.
     pub fn release(&mut self) {
         const MOMENT: Duration = Duration::from_millis(2);
         let (start, pid) = (Instant::now(), self.process.pid);
         let awake = |tid: &i32| activity(pid, *tid) == Activity::Running;
+        if self.tracer.lifts_filters() {
+            // Whatever we do when this takes longer, it is better than to have the program killed.
+            while start.elapsed() < LONGEST_RETURN && self.needs_us() {
+                self.tracer.pump();
+                std::thread::sleep(STEP);
+            }
+            // They are let go of without being stopped, when this thread ends.
+            return;
+        }
         while start.elapsed() < MOMENT && self.tracer.woken().iter().any(awake) {
             self.tracer.pump();
             std::thread::sleep(STEP);
         }
         self.tracer.release();
+    }
+
+    /// Whether a thread may be in the runtime, or in the middle of a stop.
+    fn needs_us(&mut self) -> bool {
+        let pid = self.process.pid;
+        if self.tracer.is_restless(|tid| activity(pid, tid) == Activity::Running) {
+            return true;
+        }
+        // `pending` first: a thread that sees it cleared does not stay in the runtime.
+        match (self.remote.pending(), self.survey()) {
+            (Ok(Some(pending)), Ok(views)) => pending != 0 || !views.iter().all(View::is_outside),
+            // It has ended, or become another program.
+            _ => false,
+        }
     }
 
     /// Asks, and waits for the answer. Where the operation needs all threads at rest, they are
@@ -170,15 +198,25 @@ impl<'p> Session<'p> {
         Ok((now..).find(|number| !used.contains(number)).unwrap_or(now))
     }
 
-    /// With seccomp filters in force, the runtime may be forbidden to load anything; they are
-    /// suspended while a thread is traced, and any thread may become the leader.
+    /// With seccomp filters in force, the runtime may be forbidden to load anything, on pain of
+    /// death; they are suspended while a thread is traced, and any thread may become the leader.
     fn lift_filters(&mut self) -> Result<()> {
-        if self.process.status()?.seccomp {
-            for tid in self.threads.ids() {
-                self.tracer.seize(self.process.pid, tid)?;
-            }
+        if !self.tracer.lifts_filters() && !self.process.has_filters() {
+            return Ok(());
         }
-        Ok(())
+        // Again, until no thread is left that another one made meanwhile.
+        let mut known = Vec::new();
+        for _ in 0..100 {
+            let ids = self.threads.ids();
+            if ids == known {
+                return Ok(());
+            }
+            for &tid in &ids {
+                self.tracer.lift_filters(self.process.pid, tid)?;
+            }
+            known = ids;
+        }
+        Err(Error::Busy { by: "the process makes threads all the time and".into() })
     }
 
     /// Waits until the block is ours to write: nobody's request is under way.
@@ -222,6 +260,7 @@ impl<'p> Session<'p> {
     /// Waits for the answer to `sequence`, and does our part to bring it about.
     fn wait(&mut self, sequence: u64, barrier: bool, window: Duration) -> Result<Outcome> {
         let start = Instant::now();
+        let mut looked = start;
         let mut gone = false;
         let mut cleared = 0;
         let mut in_the_way: Vec<View> = Vec::new();
@@ -273,12 +312,15 @@ impl<'p> Session<'p> {
                 }
                 _ => {}
             }
-            // Threads stand still while we sleep: the longer we have waited, the less it matters.
-            std::thread::sleep(match start.elapsed() {
+            // Threads stand still while we sleep: the longer we have waited, the less it matters. But
+            // the program may need our processor, so we leave at least half of the time to it.
+            let step = match start.elapsed() {
                 waited if waited < Duration::from_millis(5) => STEP,
                 waited if waited < Duration::from_secs(1) => STEP * 3,
                 _ => STEP * 10,
-            });
+            };
+            std::thread::sleep(step.max(looked.elapsed()));
+            looked = Instant::now();
         }
     }
 
@@ -289,7 +331,10 @@ impl<'p> Session<'p> {
     /// Whether a thread may be left where it is during a commit. One that is in a wrapped call must
     /// really be in it: otherwise it may be in a signal handler that interrupted the call.
     fn at_rest(&self, view: &View) -> bool {
-        let in_call = || matches!(activity(self.process.pid, view.tid), Activity::Call { .. } | Activity::Unknown);
+        let in_call = || match activity(self.process.pid, view.tid) {
+            Activity::Call { stack, .. } => is_own_call(&self.process.memory, view.stack, stack),
+            _ => false,
+        };
         view.at_rest() && (!view.asleep() || in_call())
     }
 
@@ -297,7 +342,7 @@ impl<'p> Session<'p> {
     /// threads that are not at rest.
     fn wake(&mut self, barrier: bool) -> Result<Vec<View>> {
         let views = self.survey()?;
-        let in_the_way = views.iter().filter(|view| !view.at_rest()).copied().collect();
+        let in_the_way = views.iter().filter(|view| !self.at_rest(view)).copied().collect();
         let now = Instant::now();
         if views.iter().any(View::leading) || self.wakes.quiet_until.is_some_and(|until| now < until) {
             return Ok(in_the_way);
@@ -306,12 +351,13 @@ impl<'p> Session<'p> {
         // In turn: one that was woken and went back to sleep, as from a condition variable, must not keep the others
         // from being woken.
         let mut sleepers: Vec<&View> = views.iter().filter(|view| view.asleep()).collect();
-        sleepers.sort_by_key(|view| self.wakes.next.get(&view.tid).map(|(when, _)| *when));
+        // One that waits for a condition variable sees a wake-up without a reason: only if there is no other.
+        let conditional = |view: &View| view.condition != 0;
+        sleepers.sort_by_key(|view| (self.wakes.next.get(&view.tid).map(|(when, _)| *when), conditional(view)));
         for view in sleepers {
             let tid = view.tid;
             let due = self.wakes.next.get(&tid).is_none_or(|(when, _)| *when <= now);
-            let asleep = !matches!(activity(self.process.pid, tid), Activity::Running | Activity::Asleep);
-            if !due || !asleep || !self.can_wake(tid) {
+            if !due || !self.at_rest(view) || !self.can_wake(tid) {
                 continue;
             }
             let Some(state) = self.threads.state_address(tid, &mut self.tracer) else { continue };
@@ -382,6 +428,8 @@ impl<'p> Session<'p> {
         // From here on, a thread that enters the runtime finds that the request is not for it.
         self.remote.address_to(0)?;
         let leader_timeout = self.remote.read()?.request.timeout_ms.load(Relaxed);
+        // A leader that waits for other threads gives up now.
+        self.remote.set_timeout(0)?;
         let patience = GRACE + Duration::from_millis(u64::from(leader_timeout));
         let start = Instant::now();
         let mut calm = 0;

@@ -206,8 +206,8 @@ fn text(process: &Process, record: u64, field: usize, reference: Rel32) -> Strin
 }
 
 fn threads(process: &Process, offset: i64) -> Result<Vec<ThreadReport>> {
-    // Never asked to stop anything: it is only consulted for threads that show no state otherwise.
-    let mut tracer = Tracer::new(process.memory, false);
+    // Never asked to lift filters: it is only consulted for threads that show no state otherwise.
+    let mut tracer = Tracer::new(process.memory, process.control);
     let mut threads = Threads::new(process, offset);
     let views = threads.survey(&mut tracer)?;
     Ok(views
@@ -222,6 +222,7 @@ fn threads(process: &Process, offset: i64) -> Result<Vec<ThreadReport>> {
                     Some(thread::BLOCKED) => "blocked",
                     Some(thread::PARKED) => "parked",
                     Some(thread::LEADING) => "leading",
+                    Some(thread::SERVING) => "in the runtime",
                     _ => "unknown",
                 },
                 inside: (view.inside != 0).then(|| threads.point_name(view.inside)),

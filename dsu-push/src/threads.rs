@@ -12,7 +12,7 @@ use crate::{
     process::{self, Process},
     ptrace::Tracer,
 };
-use dsu_abi::control::{ThreadState, thread};
+use dsu_abi::control::{LIBRARY_STACK, ThreadState, thread};
 use std::{collections::HashMap, fs, sync::atomic::Ordering::Relaxed};
 
 /// A thread and its state.
@@ -24,9 +24,34 @@ pub struct View {
     pub state: Option<u32>,
     /// Address of the name of the update point in whose quiescent call it is; 0 when outside.
     pub inside: u64,
+    /// The stack pointer of the wrapper of the call it is in; 0 if not known.
+    pub stack: u64,
+    /// Address of the condition variable it waits for, if it does.
+    pub condition: u64,
 }
 
 impl View {
+    /// A thread of which nothing is known.
+    pub fn unknown(tid: i32) -> Self {
+        Self { tid, state: None, inside: 0, stack: 0, condition: 0 }
+    }
+
+    /// The view of a thread in `state`.
+    pub fn new(tid: i32, state: &ThreadState) -> Self {
+        Self {
+            tid,
+            state: Some(state.state.load(Relaxed)),
+            inside: state.inside.load(Relaxed),
+            stack: state.stack.load(Relaxed),
+            condition: state.condition.load(Relaxed),
+        }
+    }
+
+    /// Whether the thread is surely outside of the runtime, and will stay so while no request waits.
+    pub fn is_outside(&self) -> bool {
+        matches!(self.state, Some(thread::RUNNING | thread::BLOCKED))
+    }
+
     /// Whether the thread stands at an update point, as good as.
     pub fn at_rest(&self) -> bool {
         match self.state {
@@ -84,15 +109,15 @@ impl<'p> Threads<'p> {
             ids = now;
         }
         // Threads come and go faster than we can look: say that one is not known.
-        Ok(ids.into_iter().map(|tid| View { tid, state: None, inside: 0 }).collect())
+        Ok(ids.into_iter().map(View::unknown).collect())
     }
 
     /// One thread and its state.
     pub fn view(&mut self, tid: i32, tracer: &mut Tracer) -> Result<View, MemoryError> {
-        let unknown = View { tid, state: None, inside: 0 };
+        let unknown = View::unknown(tid);
         let Some(address) = self.state_address(tid, tracer) else { return Ok(unknown) };
         match self.process.memory.read::<ThreadState>(address) {
-            Ok(state) => Ok(View { tid, state: Some(state.state.load(Relaxed)), inside: state.inside.load(Relaxed) }),
+            Ok(state) => Ok(View::new(tid, &state)),
             Err(MemoryError::Unmapped(_)) => {
                 // The thread ended, and its id may be in use again.
                 self.forget(tid);
@@ -128,6 +153,30 @@ impl<'p> Threads<'p> {
     pub fn point_name(&self, inside: u64) -> String {
         self.process.memory.read_string(inside, 256).unwrap_or_default()
     }
+}
+
+/// Whether a system call that is made with the stack pointer at `stack` is that of the wrapper whose stack pointer was
+/// `wrapper`, and not that of a signal handler that interrupted it.
+pub fn is_own_call(memory: &Memory, wrapper: u64, stack: u64) -> bool {
+    /// How far below a library that somebody put in between may be.
+    const FAR: u64 = 8 << 10;
+    match wrapper.checked_sub(stack) {
+        // Written by an older runtime.
+        _ if wrapper == 0 => true,
+        Some(0..=LIBRARY_STACK) => true,
+        Some(..=FAR) => !has_signal_frame(memory, stack, wrapper).unwrap_or(true),
+        _ => false,
+    }
+}
+
+/// Whether the stack between the two addresses looks as if there were a signal frame.
+fn has_signal_frame(memory: &Memory, from: u64, to: u64) -> Option<bool> {
+    let from = from & !7;
+    let bytes = memory.read_bytes(from, (to - from) as usize).ok()?;
+    let words = bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes")));
+    let is_code = |&word: &u64| word >> 12 != 0 && word >> 47 == 0;
+    let returns = |word: u64| memory.read_bytes(word, 9).is_ok_and(|code| arch::is_signal_return(&code));
+    Some(words.filter(is_code).any(returns))
 }
 
 /// The thread pointer of a thread that runs under glibc.

@@ -80,7 +80,7 @@ fn the_thread_pointer_of_a_stopped_thread() {
     // As it is found where the C library is not glibc.
     let program = Program::start(&["epoll_wait"]);
     let pid = program.pid();
-    let pointer = std::thread::spawn(move || Tracer::new(Memory::new(pid), false).thread_pointer(pid, pid));
+    let pointer = std::thread::spawn(move || Tracer::new(Memory::new(pid), 0).thread_pointer(pid, pid));
     let pointer = pointer.join().expect("it ends").expect("a pointer");
     let memory = Memory::new(pid);
     assert_eq!(memory.read::<u64>(pointer).expect("readable"), pointer);

@@ -38,7 +38,7 @@ static inline int outside(void)
     return DSU_LIKELY(dsu_thread.inside == 0);
 }
 
-static __attribute__((noinline, cold)) int mark_slowly(void)
+static __attribute__((noinline, cold)) int mark_slowly(uint64_t stack)
 {
     int error = errno;
     int marked;
@@ -47,25 +47,40 @@ static __attribute__((noinline, cold)) int mark_slowly(void)
         marked = dsu_rt_serve();
         if (!marked)
             break;
+        __atomic_store_n(&dsu_thread.stack, stack, __ATOMIC_RELAXED);
         __atomic_exchange_n(&dsu_thread.state, DSU_BLOCKED, __ATOMIC_SEQ_CST);
     } while (dsu_pending);
     errno = error;
     return marked;
 }
 
+/* Of the wrapper, as this is inlined into it. A system call that is made much further down is not the wrapper's, but that
+ * of a signal handler. */
+static inline __attribute__((always_inline)) uint64_t stack_pointer(void)
+{
+#ifdef __x86_64__
+    uint64_t pointer;
+    __asm__ volatile("mov %%rsp, %0" : "=r"(pointer));
+    return pointer;
+#else
+    return (uint64_t)(uintptr_t)__builtin_frame_address(0);
+#endif
+}
+
 /* Before the call. Returns whether the thread is marked; it is not where this call is made in a signal handler that
  * interrupted another one. */
-static inline int mark(void)
+static inline int mark_at(uint64_t stack)
 {
     if (DSU_UNLIKELY(dsu_thread.state != DSU_RUNNING))
         return 0;
+    __atomic_store_n(&dsu_thread.stack, stack, __ATOMIC_RELAXED);
     __atomic_exchange_n(&dsu_thread.state, DSU_BLOCKED, __ATOMIC_SEQ_CST);
-    return DSU_LIKELY(!dsu_pending) ? 1 : mark_slowly();
+    return DSU_LIKELY(!dsu_pending) ? 1 : mark_slowly(stack);
 }
 
 /* After the call. Returns whether to make it again; errno is then what it was `before` the call, as if it had not been
  * interrupted. */
-static __attribute__((noinline, cold)) int unmark_slowly(int *marked, int failed, int before)
+static __attribute__((noinline, cold)) int unmark_slowly(int *marked, int failed, int before, uint64_t stack)
 {
     int error = errno;
     int interrupted = failed && error == EINTR;
@@ -76,32 +91,34 @@ static __attribute__((noinline, cold)) int unmark_slowly(int *marked, int failed
     if (*marked) {
         if (dsu_pending)
             dsu_rt_serve();
-        *marked = again ? mark() : 0;
+        *marked = again ? mark_at(stack) : 0;
     }
     errno = again ? before : error;
     return again;
 }
 
-static inline int unmark(int *marked, int failed, int before)
+static inline __attribute__((always_inline)) int unmark(int *marked, int failed, int before)
 {
     if (DSU_LIKELY(*marked))
         __atomic_exchange_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_SEQ_CST);
     if (DSU_LIKELY(!(dsu_pending | *(volatile uint32_t *)&dsu_thread.kicked)))
         return *marked = 0;
-    return unmark_slowly(marked, failed, before);
+    return unmark_slowly(marked, failed, before, stack_pointer());
 }
 
 /* The thread was cancelled in the call: it is about to run the program's cleanup handlers. */
 static inline void cancelled(int *marked)
 {
-    if (DSU_UNLIKELY(*marked))
+    if (DSU_UNLIKELY(*marked)) {
+        __atomic_store_n(&dsu_thread.condition, 0, __ATOMIC_RELAXED);
         __atomic_exchange_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_SEQ_CST);
+    }
 }
 
 #define MARK()                                                                                                         \
     int before = errno;                                                                                                \
     (void)before;                                                                                                      \
-    int marked __attribute__((cleanup(cancelled))) = mark()
+    int marked __attribute__((cleanup(cancelled))) = mark_at(stack_pointer())
 
 /* A wrapper of a call that fails with -1 and knows no time-out, or an absolute one. */
 #define WRAP(type, name, params, args)                                                                                 \
@@ -151,24 +168,38 @@ WRAP(pid_t, waitpid, (pid_t pid, int *status, int options), (pid, status, option
 WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
 WRAP(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count))
 
-/* Waiting for a condition does not return EINTR, but may wake for no reason. So a thread that wakes while a request is
- * pending lets go of the mutex while it waits for the request: others may need it to come to their update points. */
+/* Waiting for a condition does not return EINTR, but may wake for no reason. So a kick makes the wait time out, in the
+ * kernel's words, and the wrapper makes a wake-up for no reason of that. A thread that wakes while a request is pending
+ * lets go of the mutex while it waits for the request: others may need it to come to their update points.
+ * To wait again here instead of waking would be wrong: the condition may have been signalled in between. */
+static __attribute__((noinline, cold)) int serve_without(pthread_mutex_t *mutex, int result, int marked)
+{
+    int error = errno;
+    int kicked = __atomic_exchange_n(&dsu_thread.kicked, 0, __ATOMIC_SEQ_CST);
+    if (kicked && result == ETIMEDOUT)
+        result = 0;
+    if (dsu_pending && marked && pthread_mutex_unlock(mutex) == 0) {
+        dsu_rt_serve();
+        int locked = pthread_mutex_lock(mutex);
+        if (locked != 0)
+            result = locked;
+    }
+    errno = error;
+    return result;
+}
+
 #define WRAP_CONDITION(name, params, args)                                                                             \
     DSU_HIDDEN int dsu_call_##name params                                                                              \
     {                                                                                                                  \
         if (outside())                                                                                                 \
             return name args;                                                                                          \
         MARK();                                                                                                        \
-        int result = name args;                                                                                        \
         if (DSU_LIKELY(marked))                                                                                        \
-            __atomic_exchange_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_SEQ_CST);                                     \
-        if (DSU_UNLIKELY(dsu_pending) && marked && pthread_mutex_unlock(mutex) == 0) {                                 \
-            dsu_rt_serve();                                                                                            \
-            int locked = pthread_mutex_lock(mutex);                                                                    \
-            if (locked != 0)                                                                                           \
-                result = locked;                                                                                       \
-        }                                                                                                              \
-        __atomic_store_n(&dsu_thread.kicked, 0, __ATOMIC_RELAXED);                                                     \
+            __atomic_store_n(&dsu_thread.condition, (uint64_t)(uintptr_t)condition, __ATOMIC_RELEASE);                 \
+        int result = name args;                                                                                        \
+        cancelled(&marked);                                                                                            \
+        if (DSU_UNLIKELY(dsu_pending | *(volatile uint32_t *)&dsu_thread.kicked))                                      \
+            result = serve_without(mutex, result, marked);                                                             \
         marked = 0;                                                                                                    \
         return result;                                                                                                 \
     }

@@ -19,6 +19,7 @@ extern char __libc_single_threaded __attribute__((weak));
 DSU_HIDDEN const void *dsu_quiescent_enter(const char *name)
 {
     const void *outer = (const void *)(uintptr_t)__atomic_load_n(&dsu_thread.inside, __ATOMIC_RELAXED);
+    __atomic_store_n(&dsu_thread.condition, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&dsu_thread.state, DSU_RUNNING, __ATOMIC_RELAXED);
     __atomic_store_n(&dsu_thread.inside, (uint64_t)(uintptr_t)name, __ATOMIC_RELEASE);
     return outer;

@@ -8,15 +8,16 @@
 #define DSU_LIKELY(x) __builtin_expect(!!(x), 1)
 #define DSU_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* ThreadState: `inside` and `state` are written by the thread, `kicked` by the pusher while it holds the thread stopped. */
+/* ThreadState: all but `kicked` is written by the thread, `kicked` by the pusher while it holds the thread stopped. */
 struct dsu_thread_state {
     uint64_t inside;
     uint32_t state;
     uint32_t kicked;
-    uint64_t reserved[2];
+    uint64_t stack;
+    uint64_t condition;
 };
 
-enum { DSU_RUNNING = 0, DSU_BLOCKED = 1, DSU_PARKED = 2, DSU_LEADING = 3 };
+enum { DSU_RUNNING = 0, DSU_BLOCKED = 1, DSU_PARKED = 2, DSU_LEADING = 3, DSU_SERVING = 4 };
 
 extern __thread struct dsu_thread_state dsu_thread __attribute__((tls_model("initial-exec"))) DSU_HIDDEN;
 

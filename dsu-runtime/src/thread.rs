@@ -13,22 +13,29 @@ fn current() -> &'static ThreadState {
     unsafe { &*dsu_rt_thread() }
 }
 
-/// Marks the calling thread as parked or leading while this lives; then it is running again.
-pub struct Marked;
+/// Marks the calling thread as serving, parked or leading while this lives; then it is what it was before.
+pub struct Marked(u32);
 
 impl Marked {
-    /// Sets the mark, unless the thread is parked or leading already: then a signal handler interrupted that.
-    pub fn new(state: u32) -> Option<Self> {
-        if matches!(current().state.load(Ordering::Relaxed), thread::PARKED | thread::LEADING) {
+    /// The thread is in the runtime from now on, and outside of it makes no system calls of ours. `None` where it is
+    /// there already: then a signal handler interrupted that.
+    pub fn serving() -> Option<Self> {
+        let before = current().state.load(Ordering::Relaxed);
+        if matches!(before, thread::SERVING | thread::PARKED | thread::LEADING) {
             return None;
         }
-        current().state.store(state, Ordering::SeqCst);
-        Some(Self)
+        Some(Self::set(thread::SERVING))
+    }
+
+    /// Sets the mark of a thread that serves.
+    pub fn set(state: u32) -> Self {
+        // The fence lets the pusher tell: it clears `pending` and then looks at the mark; the thread does the opposite.
+        Self(current().state.swap(state, Ordering::SeqCst))
     }
 }
 
 impl Drop for Marked {
     fn drop(&mut self) {
-        current().state.store(thread::RUNNING, Ordering::SeqCst);
+        current().state.store(self.0, Ordering::SeqCst);
     }
 }

@@ -9,8 +9,6 @@ use std::os::unix::fs::FileExt;
 use object::read::{Object, ObjectSection, ObjectSymbol};
 use thiserror::Error;
 
-use crate::driver::interface::{DefinedSymbol, ObjectSymbols};
-
 /// Why an ELF file could not be read or edited.
 #[derive(Debug, Error)]
 pub enum ElfError {
@@ -96,6 +94,28 @@ pub fn section<'a>(bytes: &'a [u8], name: &str) -> Result<Option<&'a [u8]>> {
     Ok(file.section_by_name(name).map(|s| s.data()).transpose()?)
 }
 
+/// The global symbols of one object file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectSymbols {
+    /// Global and weak symbols it defines.
+    pub defined: Vec<DefinedSymbol>,
+    /// Symbols it refers to and does not define.
+    pub undefined: Vec<String>,
+}
+
+/// A global symbol defined in an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinedSymbol {
+    /// Its name.
+    pub name: String,
+    /// A thread-local variable.
+    pub tls: bool,
+    /// A weak definition.
+    pub weak: bool,
+    /// A common symbol (tentative definition, `-fcommon`).
+    pub common: bool,
+}
+
 /// What a relocatable object holds.
 #[derive(Debug, Default)]
 pub struct ObjectFacts {
@@ -111,7 +131,7 @@ pub struct ObjectFacts {
 ///
 /// # Errors
 /// When it is a damaged object.
-pub fn object(bytes: &[u8], display: &str) -> Result<Option<ObjectFacts>> {
+pub fn object(bytes: &[u8]) -> Result<Option<ObjectFacts>> {
     let Ok(header) = Header::read(bytes) else { return Ok(None) };
     if header.kind != ET_REL {
         return Ok(None);
@@ -119,7 +139,6 @@ pub fn object(bytes: &[u8], display: &str) -> Result<Option<ObjectFacts>> {
     let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(bytes)?;
     let units = file.section_by_name(dsu_abi::section::UNIT).map(|s| s.data()).transpose()?.map(<[u8]>::to_vec);
     let mut facts = ObjectFacts { units, ..ObjectFacts::default() };
-    facts.symbols.object = display.to_owned();
     for symbol in file.symbols() {
         let Ok(name) = symbol.name() else { continue };
         if name.is_empty() || symbol.is_local() {
@@ -371,7 +390,7 @@ mod tests {
     fn added_section_is_read_back_and_links() {
         let (dir, bytes) = compile("int main(void) { return 7; }");
         let with = with_section(bytes.clone(), dsu_abi::section::UNIT, b"hello", 0x8000_0000).unwrap();
-        let facts = object(&with, "a.o").unwrap().unwrap();
+        let facts = object(&with).unwrap().unwrap();
         assert_eq!(facts.units.as_deref(), Some(&b"hello"[..]));
         let path = dir.path().join("a.o");
         let file = File::options().write(true).open(&path).unwrap();
@@ -394,7 +413,7 @@ mod tests {
             &[("f".into(), "f_renamed".into()), ("g".into(), "h".into()), ("no".into(), "x".into())],
         )
         .unwrap();
-        let symbols = object(&bytes, "a.o").unwrap().unwrap().symbols;
+        let symbols = object(&bytes).unwrap().unwrap().symbols;
         assert_eq!(symbols.defined.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(), ["f_renamed", "k"]);
         assert_eq!(symbols.undefined, ["h"]);
         std::fs::write(dir.path().join("a.o"), &bytes).unwrap();
@@ -408,16 +427,16 @@ mod tests {
     #[test]
     fn damaged_files_are_errors() {
         let (_dir, bytes) = compile("int f(void) { return 1; }");
-        assert!(object(b"not an object", "x").unwrap().is_none());
+        assert!(object(b"not an object").unwrap().is_none());
         for cut in (0..bytes.len()).step_by(7) {
-            let _ = object(&bytes[..cut], "x");
+            let _ = object(&bytes[..cut]);
             let _ = with_section(bytes[..cut].to_vec(), "s", b"d", 0);
             let _ = rename_symbols(&mut bytes[..cut].to_vec(), &[("f".into(), "g".into())]);
         }
         for i in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[i] ^= 0xff;
-            let _ = object(&bad, "x");
+            let _ = object(&bad);
             let _ = with_section(bad.clone(), "s", b"d", 0);
             let _ = rename_symbols(&mut bad, &[("f".into(), "g".into())]);
         }

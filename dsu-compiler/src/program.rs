@@ -11,8 +11,9 @@ use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::Points;
 use crate::description::{Description, DescriptionError};
 use crate::driver::interface::{
-    Finished, LinkInput, ObjectSymbols, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport,
+    Finished, LinkInput, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport,
 };
+use crate::elf::ObjectSymbols;
 use crate::emit::registry::{FunctionEntry, PointEntry, Registry, TypeEntry, UnitEntry, VariableEntry};
 use crate::facts::{content, fingerprint};
 use crate::rewrite::{self, Job, Purpose, Uses};

@@ -11,6 +11,8 @@
 //! The header makes records self-delimiting: `ld -r` concatenates the sections of its inputs, and the
 //! result can still be walked.
 
+use std::path::{Component, Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -35,6 +37,30 @@ pub struct UnitImage {
     pub flags: Vec<String>,
     /// The preprocessed source with its line markers.
     pub text: String,
+}
+
+impl UnitImage {
+    /// The source file, absolute and normalized.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        normalized(&Path::new(&self.directory).join(&self.source))
+    }
+}
+
+/// A path without `.` and `..`, as far as the text allows: symbolic links are not looked at.
+#[must_use]
+pub fn normalized(path: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                result.pop();
+            }
+            Component::CurDir => {}
+            other => result.push(other),
+        }
+    }
+    result
 }
 
 /// Why the contents of a `.dsu.unit` section could not be read.

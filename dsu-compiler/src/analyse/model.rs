@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::clang::Library;
-use crate::driver::interface::{LinkInput, ObjectSymbols};
+use crate::driver::interface::LinkInput;
+use crate::elf::ObjectSymbols;
 use crate::facts::{Function, Target, UnitFacts, Usage, Variable, extract};
 use crate::program::ProgramError;
 use crate::unit::UnitImage;
@@ -293,7 +294,7 @@ fn extract_all(input: &LinkInput, library: &Library) -> Vec<Result<UnitFacts, cr
 
 /// Names for units: their paths without the directories all of them share; a repeated one gets `#2` and so on.
 pub fn unit_names<'a>(images: impl Iterator<Item = &'a UnitImage>) -> Vec<String> {
-    let paths: Vec<PathBuf> = images.map(|i| normal(&Path::new(&i.directory).join(&i.source))).collect();
+    let paths: Vec<PathBuf> = images.map(UnitImage::path).collect();
     let mut common: Option<Vec<Component<'_>>> = None;
     for path in &paths {
         let parent: Vec<_> = path.parent().unwrap_or(Path::new("/")).components().collect();
@@ -313,18 +314,4 @@ pub fn unit_names<'a>(images: impl Iterator<Item = &'a UnitImage>) -> Vec<String
             if *count > 1 { format!("{name}#{count}") } else { name }
         })
         .collect()
-}
-
-fn normal(path: &Path) -> PathBuf {
-    let mut result = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                result.pop();
-            }
-            Component::CurDir => {}
-            other => result.push(other),
-        }
-    }
-    result
 }

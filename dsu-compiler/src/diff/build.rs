@@ -12,9 +12,8 @@ use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::diff::compare::old_function;
 use crate::diff::data::Fate;
 use crate::diff::{Diff, DiffError};
-use crate::driver::interface::ObjectSymbols;
 use crate::driver::scheduler;
-use crate::elf;
+use crate::elf::{self, ObjectSymbols};
 use crate::emit::patch::{CopyEntry, Import, Manifest, PatchFunctionEntry, PatchVariableEntry};
 use crate::emit::registry::UnitEntry;
 use crate::facts::fingerprint;
@@ -373,7 +372,7 @@ fn run(mut command: Command, what: &str) -> Result<(), DiffError> {
 fn read_symbols(object: &Path) -> Result<ObjectSymbols, DiffError> {
     let bytes = std::fs::read(object).map_err(|e| io(object.display(), e))?;
     let display = object.display().to_string();
-    let facts = elf::object(&bytes, &display).map_err(|e| DiffError::Build(format!("{display}: {e}")))?;
+    let facts = elf::object(&bytes).map_err(|e| DiffError::Build(format!("{display}: {e}")))?;
     facts.map(|f| f.symbols).ok_or_else(|| DiffError::Build(format!("{display}: not an object file")))
 }
 
@@ -390,7 +389,6 @@ fn link(
     };
     let manifest = write("patch.s", assembly.as_bytes())?;
     let script = write("patch.map", format!("{{ global: {HEADER_SYMBOL}; local: *; }};\n").as_bytes())?;
-    let report = write("report.json", &options.report)?;
     let linked = directory.join("patch.so");
     let first = diff.changes.replaced.first().map(|u| &diff.new.model.units[*u].image);
     let compiler = first.map_or("cc", |i| i.compiler.as_str());
@@ -408,13 +406,9 @@ fn link(
     let end = write("end.s", b"\t.section .eh_frame,\"a\",@progbits\n\t.long 0\n\t.section .note.GNU-stack,\"\",@progbits\n")?;
     command.args(objects).arg(&manifest).args(["-lgcc", "-lgcc_s", "-lc", "-lgcc"]).arg(&end).arg("-o").arg(&linked);
     run(command, "the patch does not link")?;
-    let mut attach = Command::new("objcopy");
-    attach.arg("--add-section").arg(format!("{}={}", section::REPORT, report.display()));
-    attach.arg("--set-section-flags").arg(format!("{}=readonly,contents", section::REPORT));
-    let finished = directory.join("patch.dsu");
-    attach.arg(&linked).arg(&finished);
-    run(attach, "objcopy failed")?;
-    let bytes = std::fs::read(&finished).map_err(|e| io(finished.display(), e))?;
+    let bytes = std::fs::read(&linked).map_err(|e| io(linked.display(), e))?;
+    let bytes = elf::with_section(bytes, section::REPORT, &options.report, 0)
+        .map_err(|e| DiffError::Build(format!("{}: {e}", linked.display())))?;
     let partial = options.output.with_extension("dsu-partial");
     std::fs::write(&partial, bytes).map_err(|e| io(partial.display(), e))?;
     std::fs::rename(&partial, &options.output).map_err(|e| io(options.output.display(), e))

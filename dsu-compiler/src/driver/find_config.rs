@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::DriverError;
 use crate::config::{Config, FILE_NAME, UpdatePoint};
-use crate::unit::UnitImage;
+use crate::unit::{self, UnitImage};
 
 /// Files that tell a directory of the project from what is around it.
 const PROJECT_FILES: &[&str] = &["Makefile", "configure", "configure.ac", "CMakeLists.txt", "meson.build", ".git"];
@@ -29,10 +29,10 @@ fn places(output: &Path, units: &[&UnitImage]) -> Vec<PathBuf> {
     let output = here.join(output.parent().unwrap_or(Path::new("")));
     let sources: BTreeSet<PathBuf> = units
         .iter()
-        .filter_map(|u| Path::new(&u.directory).join(&u.source).parent().map(normalized))
+        .filter_map(|u| u.path().parent().map(Path::to_path_buf))
         .filter(|d| d.is_dir())
         .collect();
-    let mut places = vec![normalized(&output), here];
+    let mut places = vec![unit::normalized(&output), here];
     let common = sources.iter().cloned().reduce(|a, b| common_root(&a, &b));
     if let Some(common) = common.filter(|c| c.parent().is_some()) {
         for source in &sources {
@@ -48,21 +48,6 @@ fn places(output: &Path, units: &[&UnitImage]) -> Vec<PathBuf> {
 
 fn common_root(a: &Path, b: &Path) -> PathBuf {
     a.components().zip(b.components()).take_while(|(x, y)| x == y).map(|(x, _)| x).collect()
-}
-
-/// Without `.` and `..`, as far as the text allows.
-fn normalized(path: impl AsRef<Path>) -> PathBuf {
-    let mut out = PathBuf::new();
-    for component in path.as_ref().components() {
-        match component {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// Leaves the update points that are for this program; says which were left out though nothing names another program.

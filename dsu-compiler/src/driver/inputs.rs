@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use object::read::archive::ArchiveFile;
 
 use super::error::{DriverError, at};
-use super::interface::ObjectSymbols;
 use super::trace::Entry;
-use crate::elf::{self, ObjectFacts};
+use crate::elf::{self, ObjectFacts, ObjectSymbols};
 use crate::unit::{self, UnitImage};
 
 /// An object file or archive member that is part of the executable, or a source it is made from.
@@ -244,7 +243,7 @@ fn is_object(path: &Path) -> bool {
 }
 
 fn linked_file(bytes: &[u8], place: Place, display: String) -> Result<Option<LinkedFile>, DriverError> {
-    let facts = elf::object(bytes, &display).map_err(|source| DriverError::Elf { object: display.clone(), source })?;
+    let facts = elf::object(bytes).map_err(|source| DriverError::Elf { object: display.clone(), source })?;
     let Some(ObjectFacts { units, symbols, slim_lto }) = facts else { return Ok(None) };
     let (images, mut problem) = match units.as_deref().map(unit::decode) {
         None => (Vec::new(), None),

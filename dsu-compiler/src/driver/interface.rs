@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::elf::ObjectSymbols;
 use crate::program::Plan;
 use crate::unit::UnitImage;
 
@@ -39,30 +40,6 @@ pub struct LinkedUnit {
     pub symbols: ObjectSymbols,
     /// Set if the unit must stay as it is; `rewrite` then returns no text for it.
     pub keep_reason: Option<String>,
-}
-
-/// The global symbols of one object file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ObjectSymbols {
-    /// The object, for people.
-    pub object: String,
-    /// Global and weak symbols it defines.
-    pub defined: Vec<DefinedSymbol>,
-    /// Symbols it refers to and does not define.
-    pub undefined: Vec<String>,
-}
-
-/// A global symbol defined in an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefinedSymbol {
-    /// Its name.
-    pub name: String,
-    /// A thread-local variable.
-    pub tls: bool,
-    /// A weak definition.
-    pub weak: bool,
-    /// A common symbol (tentative definition, `-fcommon`).
-    pub common: bool,
 }
 
 /// What the rewriter made of a link.

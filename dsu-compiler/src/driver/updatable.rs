@@ -10,13 +10,13 @@ use super::build::{self, Job, Outcome, first_error};
 use super::cache::Cache;
 use super::error::{DriverError, at};
 use super::inputs::{Inputs, LinkedFile, Place};
-use super::interface::{Finished, LinkInput, LinkedUnit, ObjectSymbols, Report, Rewritten};
+use super::interface::{Finished, LinkInput, LinkedUnit, Report, Rewritten};
 use super::link::Link;
 use super::options::Class;
 use super::relink::{self, Substitution};
 use super::{report, scheduler};
 use crate::config::Config;
-use crate::elf::{self, Executable};
+use crate::elf::{self, Executable, ObjectSymbols};
 use crate::program;
 
 /// What a program is linked with in addition. As needed: a program that does without pthreads stays without.
@@ -110,7 +110,7 @@ impl<'a> Maker<'a> {
                 None => self.compile_other(index)?,
             };
             let file = &mut self.inputs.files[index];
-            let facts = elf::object(&bytes, &file.display)
+            let facts = elf::object(&bytes)
                 .map_err(|source| DriverError::Elf { object: file.display.clone(), source })?;
             file.symbols = facts.unwrap_or_default().symbols;
             self.plain_objects.insert(index, bytes);
@@ -228,7 +228,7 @@ impl<'a> Maker<'a> {
             symbols.push(match object {
                 None => unit.symbols.clone(),
                 Some(bytes) => {
-                    let facts = elf::object(bytes, &unit.object)
+                    let facts = elf::object(bytes)
                         .map_err(|source| DriverError::Elf { object: unit.object.clone(), source })?;
                     facts.unwrap_or_default().symbols
                 }

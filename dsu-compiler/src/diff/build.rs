@@ -14,8 +14,8 @@ use crate::diff::data::Fate;
 use crate::diff::{Diff, DiffError};
 use crate::driver::scheduler;
 use crate::elf::{self, ObjectSymbols};
-use crate::emit::patch::{CopyEntry, Import, Manifest, PatchFunctionEntry, PatchVariableEntry};
-use crate::emit::registry::UnitEntry;
+use crate::emit::patch::{CopyEntry, Import, Manifest, PatchFunctionEntry};
+use crate::emit::registry::{UnitEntry, VariableEntry};
 use crate::facts::fingerprint;
 use crate::program;
 use crate::rewrite::{self, Job, Purpose, Uses};
@@ -291,7 +291,7 @@ impl<'a> Builder<'a> {
             let symbol = format!("dsu_v_{}", self.model().variable_label(*at));
             match fate {
                 Fate::New | Fate::Grown(_) if self.diff.changes.replaced.contains(&at.unit) => {
-                    manifest.variables.push(PatchVariableEntry {
+                    manifest.variables.push(VariableEntry {
                         name: self.model().variable_name(*at),
                         fingerprint: fingerprint(&v.ty),
                         size: v.size,

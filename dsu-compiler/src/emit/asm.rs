@@ -63,7 +63,12 @@ impl Assembly {
 
     /// A 128-bit identity.
     pub fn id(&mut self, id: Id) {
-        let bytes: Vec<String> = id.0.iter().map(u8::to_string).collect();
+        self.bytes(&id.0);
+    }
+
+    /// Bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        let bytes: Vec<String> = bytes.iter().map(u8::to_string).collect();
         let _ = writeln!(self.text, "\t.byte {}", bytes.join(","));
     }
 

@@ -1,11 +1,12 @@
 //! `patch.s`: the manifest of a patch, and the stubs it brings.
 
-use dsu_abi::patch::{HEADER_SYMBOL, PatchHeader, import_kind};
-use dsu_abi::registry::{function_flags, variable_flags};
+use core::mem::offset_of;
+
+use dsu_abi::patch::{HEADER_SYMBOL, MAGIC, PatchHeader, import_kind};
 use dsu_abi::{Id, PROTOCOL, key_of, section};
 
 use crate::emit::asm::Assembly;
-use crate::emit::registry::{UnitEntry, unit_record};
+use crate::emit::registry::{UnitEntry, VariableEntry, function_flags_of, unit_record, variable_record};
 use crate::program::ProgramError;
 
 /// An undefined symbol of the patch and what it is bound to.
@@ -44,23 +45,6 @@ pub struct PatchFunctionEntry {
     pub internal: bool,
 }
 
-/// A variable of the patch.
-#[derive(Clone, Debug)]
-pub struct PatchVariableEntry {
-    /// Registry name.
-    pub name: String,
-    /// Fingerprint of the type.
-    pub fingerprint: u64,
-    /// Size in bytes.
-    pub size: u64,
-    /// Symbol of its address.
-    pub symbol: String,
-    /// Thread-local.
-    pub thread_local: bool,
-    /// Internal linkage or none.
-    pub internal: bool,
-}
-
 /// New contents for a variable.
 #[derive(Clone, Debug)]
 pub struct CopyEntry {
@@ -90,7 +74,7 @@ pub struct Manifest {
     /// Functions.
     pub functions: Vec<PatchFunctionEntry>,
     /// Variables.
-    pub variables: Vec<PatchVariableEntry>,
+    pub variables: Vec<VariableEntry>,
     /// Copies.
     pub copies: Vec<CopyEntry>,
     /// Types relied on: name and layout.
@@ -134,7 +118,7 @@ impl Manifest {
     fn header(&self, asm: &mut Assembly) {
         asm.line(format!("\t.section {},\"aw\",@progbits\n\t.p2align 4", section::PATCH));
         asm.line(format!("\t.globl {HEADER_SYMBOL}\n\t.type {HEADER_SYMBOL}, @object\n{HEADER_SYMBOL}:"));
-        asm.line("\t.ascii \"DSUPATCH\"");
+        asm.bytes(&MAGIC);
         asm.long(PROTOCOL);
         asm.long(size_of::<PatchHeader>() as u32);
         asm.id(self.patch);
@@ -147,7 +131,8 @@ impl Manifest {
         asm.table(".Ldsu_types", self.types.len());
         asm.table(".Ldsu_units", self.units.len());
         asm.string(&self.name);
-        asm.line(format!("\t.zero 28\n\t.size {HEADER_SYMBOL}, . - {HEADER_SYMBOL}\n\t.p2align 3"));
+        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, reserved);
+        asm.line(format!("\t.zero {rest}\n\t.size {HEADER_SYMBOL}, . - {HEADER_SYMBOL}\n\t.p2align 3"));
     }
 
     fn records(&self, asm: &mut Assembly) {
@@ -175,22 +160,12 @@ impl Manifest {
             asm.relative(Some(&format!("dsu_code_{}", f.label)));
             asm.relative(Some(&format!("dsu_newslot_{}", f.label)));
             asm.relative(f.stub.then(|| format!("dsu_newstub_{}", f.label)).as_deref());
-            let path = if f.path { function_flags::UPDATE_PATH } else { 0 };
-            asm.long(path | if f.internal { function_flags::STATIC } else { 0 });
+            asm.long(function_flags_of(f.path, f.internal));
             asm.long(0);
         }
         asm.line(".Ldsu_variables:");
         for v in &self.variables {
-            let tls = v.thread_local;
-            asm.quad(key_of(v.name.as_bytes()));
-            asm.quad(v.fingerprint);
-            asm.quad(v.size);
-            asm.quad_of(&if tls { format!("{}@dtpoff", v.symbol) } else { "0".into() });
-            asm.string(&v.name);
-            asm.relative((!tls).then_some(v.symbol.as_str()));
-            let flags = if tls { variable_flags::TLS } else { 0 };
-            asm.long(flags | if v.internal { variable_flags::STATIC } else { 0 });
-            asm.long(0);
+            variable_record(asm, v);
         }
         asm.line(".Ldsu_copies:");
         for c in &self.copies {

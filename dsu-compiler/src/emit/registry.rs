@@ -1,5 +1,8 @@
 //! `program.s`: control block, registry and stubs of an updatable executable.
 
+use core::mem::offset_of;
+
+use dsu_abi::control::{self, Control};
 use dsu_abi::registry::{function_flags, variable_flags};
 use dsu_abi::{Id, PROTOCOL, key_of, section};
 
@@ -26,7 +29,8 @@ pub struct FunctionEntry {
     pub internal: bool,
 }
 
-/// A variable for the registry.
+/// A variable for the registry, or one that a patch brings.
+#[derive(Clone, Debug)]
 pub struct VariableEntry {
     /// Registry name.
     pub name: String,
@@ -128,12 +132,12 @@ impl Registry {
     fn control(&self, asm: &mut Assembly) {
         asm.line(format!("\t.section {},\"aw\",@progbits\n\t.p2align 6", section::CONTROL));
         asm.label(section::CONTROL_SYMBOL);
-        asm.line("\t.ascii \"DSUCTRL\\0\"");
+        asm.bytes(&control::MAGIC);
         asm.long(PROTOCOL);
-        asm.long(size_of::<dsu_abi::control::Control>() as u32);
+        asm.long(size_of::<Control>() as u32);
         asm.label(section::PENDING_SYMBOL);
         asm.long(0);
-        asm.long(if self.points.is_empty() { 0 } else { dsu_abi::control::flags::UPDATABLE });
+        asm.long(if self.points.is_empty() { 0 } else { control::flags::UPDATABLE });
         asm.id(self.build);
         asm.id(self.build);
         // An executable's thread-local variables lie below the thread pointer, so the upper half is all ones;
@@ -145,10 +149,7 @@ impl Registry {
         asm.table(".Ldsu_types", self.types.len());
         asm.table(".Ldsu_points", self.points.len());
         asm.table(".Ldsu_units", self.units.len());
-        asm.line(format!(
-            "\t.zero {}",
-            size_of::<dsu_abi::control::Control>() - core::mem::offset_of!(dsu_abi::control::Control, applied)
-        ));
+        asm.line(format!("\t.zero {}", size_of::<Control>() - offset_of!(Control, applied)));
     }
 
     fn tables(&self, asm: &mut Assembly) {
@@ -159,21 +160,11 @@ impl Registry {
             asm.string(&f.name);
             asm.relative(f.slot.then(|| format!("dsu_slot_{}", f.label)).as_deref());
             asm.relative(f.has_stub().then(|| format!("dsu_stub_{}", f.label)).as_deref());
-            let path = if f.path { function_flags::UPDATE_PATH } else { 0 };
-            asm.long(path | if f.internal { function_flags::STATIC } else { 0 });
+            asm.long(function_flags_of(f.path, f.internal));
         }
         asm.line(".Ldsu_variables:");
         for v in &self.variables {
-            asm.quad(key_of(v.name.as_bytes()));
-            asm.quad(v.fingerprint);
-            asm.quad(v.size);
-            let tls = v.thread_local;
-            asm.quad_of(&if tls { format!("{}@dtpoff", v.symbol) } else { "0".into() });
-            asm.string(&v.name);
-            asm.relative((!tls).then_some(v.symbol.as_str()));
-            let flags = if tls { variable_flags::TLS } else { 0 };
-            asm.long(flags | if v.internal { variable_flags::STATIC } else { 0 });
-            asm.long(0);
+            variable_record(asm, v);
         }
         asm.line(".Ldsu_foreign:");
         for name in &self.foreign {
@@ -222,6 +213,26 @@ impl FunctionEntry {
     fn has_stub(&self) -> bool {
         self.stub || !self.by_name.is_empty()
     }
+}
+
+/// [`function_flags`] of a function on an update path or not, with internal linkage or not.
+pub fn function_flags_of(path: bool, internal: bool) -> u32 {
+    let path = if path { function_flags::UPDATE_PATH } else { 0 };
+    path | if internal { function_flags::STATIC } else { 0 }
+}
+
+/// A [`dsu_abi::registry::VariableRecord`] or [`dsu_abi::patch::PatchVariable`], which are alike.
+pub fn variable_record(asm: &mut Assembly, v: &VariableEntry) {
+    let tls = v.thread_local;
+    asm.quad(key_of(v.name.as_bytes()));
+    asm.quad(v.fingerprint);
+    asm.quad(v.size);
+    asm.quad_of(&if tls { format!("{}@dtpoff", v.symbol) } else { "0".into() });
+    asm.string(&v.name);
+    asm.relative((!tls).then_some(v.symbol.as_str()));
+    let flags = if tls { variable_flags::TLS } else { 0 };
+    asm.long(flags | if v.internal { variable_flags::STATIC } else { 0 });
+    asm.long(0);
 }
 
 /// A [`dsu_abi::registry::UnitRecord`].

@@ -5,12 +5,16 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::clang::Library;
+use crate::clang::{ClangError, Library};
 use crate::driver::interface::LinkInput;
+use crate::driver::scheduler;
 use crate::elf::ObjectSymbols;
 use crate::facts::{Function, Target, UnitFacts, Usage, Variable, extract};
 use crate::program::ProgramError;
 use crate::unit::UnitImage;
+
+/// Deeply nested expressions recurse deeply, here and in libclang.
+const STACK: usize = 256 << 20;
 
 /// A function of the program: unit and index in its facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -261,35 +265,14 @@ fn unit_label(name: &str) -> String {
     format!("{:016x}", dsu_abi::key_of(name.as_bytes()))
 }
 
-fn extract_all(input: &LinkInput, library: &Library) -> Vec<Result<UnitFacts, crate::clang::ClangError>> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let mut results: Vec<Option<_>> = Vec::new();
-    results.resize_with(input.units.len(), || None);
-    let slots: Vec<_> = results.into_iter().map(std::sync::Mutex::new).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..input.jobs.clamp(1, input.units.len().max(1)) {
-            // Deeply nested expressions recurse deeply, here and in libclang.
-            let worker = std::thread::Builder::new().stack_size(256 << 20);
-            let _ = worker.spawn_scoped(scope, || {
-                library.enter();
-                loop {
-                    let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    let Some(unit) = input.units.get(index) else { return };
-                    let facts = match &unit.keep_reason {
-                        Some(_) => Ok(UnitFacts::default()),
-                        None => extract::extract(&unit.image),
-                    };
-                    if let Ok(mut slot) = slots[index].lock() {
-                        *slot = Some(facts);
-                    }
-                }
-            });
+fn extract_all(input: &LinkInput, library: &Library) -> Vec<Result<UnitFacts, ClangError>> {
+    scheduler::parallel_deep(input.jobs, STACK, &input.units, |_, unit| match &unit.keep_reason {
+        Some(_) => Ok(UnitFacts::default()),
+        None => {
+            library.enter();
+            extract::extract(&unit.image)
         }
-    });
-    slots
-        .into_iter()
-        .map(|slot| slot.into_inner().ok().flatten().unwrap_or(Err(crate::clang::ClangError::Parse)))
-        .collect()
+    })
 }
 
 /// Names for units: their paths without the directories all of them share; a repeated one gets `#2` and so on.

@@ -189,14 +189,10 @@ impl Model {
     pub fn variable_name(&self, at: VariableRef) -> String {
         let v = self.variable(at);
         let unit = &self.units[at.unit];
-        match v.function {
-            Some(function) => {
-                let ordinal = if v.ordinal > 1 { format!("#{}", v.ordinal) } else { String::new() };
-                format!("{}.{}{ordinal}@{}", unit.facts.functions[function].name, v.name, unit.name)
-            }
-            None if v.internal => format!("{}@{}", v.name, unit.name),
-            None => v.symbol.clone(),
+        if v.function.is_none() && !v.internal {
+            return v.symbol.clone();
         }
+        format!("{}@{}", unit.facts.local_name(v), unit.name)
     }
 
     /// What a function is called in symbols of ours: unique in the program, and an identifier.

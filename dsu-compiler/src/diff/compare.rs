@@ -166,8 +166,7 @@ fn compare_variables(before: &UnitFacts, after: &UnitFacts, changes: &mut UnitCh
         match old.get(name) {
             None => changes.variables_added.push(name.clone()),
             Some(o) => {
-                let value = |v: &crate::facts::Variable| v.definition.as_ref().map(|d| (d.value, d.initializer.is_some()));
-                if o.ty != v.ty || value(o) != value(v) {
+                if o.ty != v.ty || o.value() != v.value() {
                     changes.variables.push(name.clone());
                 }
             }
@@ -188,17 +187,8 @@ fn variables(facts: &UnitFacts) -> BTreeMap<String, &crate::facts::Variable> {
         .variables
         .iter()
         .filter(|v| (v.reachable || !v.internal) && v.definition.as_ref().is_some_and(|d| !d.system))
-        .map(|v| (local_name(facts, v), v))
+        .map(|v| (facts.local_name(v), v))
         .collect()
-}
-
-/// `name`, or `function.name` for a static of a function.
-pub fn local_name(facts: &UnitFacts, v: &crate::facts::Variable) -> String {
-    match v.function {
-        Some(f) if v.ordinal > 1 => format!("{}.{}#{}", facts.functions[f].name, v.name, v.ordinal),
-        Some(f) => format!("{}.{}", facts.functions[f].name, v.name),
-        None => v.name.clone(),
-    }
 }
 
 /// The old version of a function of the new program, if the old program had one: of the same name, whether it

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyse::model::{Model, VariableRef};
 use crate::description::Description;
-use crate::diff::compare::{Changes, local_name};
+use crate::diff::compare::Changes;
 use crate::diff::pairing::Pairing;
 use crate::facts::{Target, Usage, Variable, fingerprint};
 use crate::program::registered_variables;
@@ -100,8 +100,7 @@ impl Decider<'_> {
         let o = self.old.variable(old_at);
         let unwritten = never_written(self.old, old_at) && never_written(self.new, at);
         if fingerprint(&o.ty) == fingerprint(&v.ty) && o.thread_local == v.thread_local {
-            let value = |v: &Variable| v.definition.as_ref().map(|d| (d.value, d.initializer.is_some()));
-            if value(o) == value(v) {
+            if o.value() == v.value() {
                 return Some(Fate::Bind(old_at));
             }
             if unwritten && !v.thread_local {
@@ -127,7 +126,7 @@ impl Decider<'_> {
     fn describe(&self, at: VariableRef) -> String {
         let v = self.new.variable(at);
         let place = v.definition.as_ref().map(|d| format!(" ({}:{})", d.file, d.line)).unwrap_or_default();
-        format!("{}{place}", local_name(&self.new.units[at.unit].facts, v))
+        format!("{}{place}", self.new.units[at.unit].facts.local_name(v))
     }
 
     /// The old program's variable: of the same name, in the paired unit; or a static that moved here
@@ -142,10 +141,10 @@ impl Decider<'_> {
                 return Some(found);
             }
         }
-        let name = local_name(&self.new.units[at.unit].facts, v);
+        let name = self.new.units[at.unit].facts.local_name(v);
         let find = |unit: usize| {
             let facts = &self.old.units[unit].facts;
-            let same = |o: &Variable| o.internal && o.definition.is_some() && local_name(facts, o) == name;
+            let same = |o: &Variable| o.internal && o.definition.is_some() && facts.local_name(o) == name;
             let at = VariableRef { unit, variable: facts.variables.iter().position(same)? };
             self.old_registered.contains(&at).then_some(at)
         };
@@ -155,7 +154,7 @@ impl Decider<'_> {
         let lost = |unit: &usize| {
             self.pairing.new_of(*unit).is_none_or(|n| {
                 let facts = &self.new.units[n].facts;
-                !facts.variables.iter().any(|x| x.internal && x.definition.is_some() && local_name(facts, x) == name)
+                !facts.variables.iter().any(|x| x.internal && x.definition.is_some() && facts.local_name(x) == name)
             })
         };
         let units = (0..self.old.units.len()).filter(lost);

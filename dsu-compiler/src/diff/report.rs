@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::description::Description;
-use crate::diff::compare::{Changes, local_name, old_function};
+use crate::diff::compare::{Changes, old_function};
 use crate::diff::data::{Data, Fate};
 use crate::diff::pairing::Pairing;
 use crate::diff::types;
@@ -96,7 +96,7 @@ impl DiffReport {
 
     fn variables(&mut self, new: &Description, data: &Data) {
         for (at, fate) in &data.fates {
-            let name = local_name(&new.model.units[at.unit].facts, new.model.variable(*at));
+            let name = new.model.units[at.unit].facts.local_name(new.model.variable(*at));
             match fate {
                 Fate::New => self.variables_added.push(name),
                 Fate::Overwrite(_) => self.variables_overwritten.push(name),

@@ -320,6 +320,26 @@ pub struct Item {
     pub names: Vec<String>,
 }
 
+impl UnitFacts {
+    /// A name for a variable that is unique in the unit: `name`, or for a `static` inside a function `function.name`
+    /// (a second one: `function.name#2`).
+    pub fn local_name(&self, v: &Variable) -> String {
+        match v.function {
+            Some(f) if v.ordinal > 1 => format!("{}.{}#{}", self.functions[f].name, v.name, v.ordinal),
+            Some(f) => format!("{}.{}", self.functions[f].name, v.name),
+            None => v.name.clone(),
+        }
+    }
+}
+
+impl Variable {
+    /// What tells one initial value from another; `None` where the unit does not define the variable. Without an
+    /// initialiser it is zero, which is not the same as an initialiser that says so.
+    pub fn value(&self) -> Option<(Id, bool)> {
+        self.definition.as_ref().map(|d| (d.value, d.initializer.is_some()))
+    }
+}
+
 /// A 64-bit fingerprint of a canonical form. Qualifiers do not count: they change neither how a thing is
 /// stored nor how it is passed.
 pub fn fingerprint(canonical: &str) -> u64 {

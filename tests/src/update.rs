@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -48,6 +48,15 @@ impl Run<'_> {
         match step.verb.as_str() {
             "start" => self.start(&step.process, rest),
             "shell" => self.shell(rest),
+            // `all EXECUTABLE OLD NEW`: pushes to every process that runs this build.
+            "all" => {
+                let list = words(rest);
+                let [executable, old, new] = list.as_slice() else { bail!("all EXECUTABLE OLD NEW") };
+                let mut command = tools()?.command(&tools()?.push, &self.room, &self.versions.temporary());
+                command.arg("--all").arg(executable).arg(self.versions.patch_file(old, new)?);
+                let finished = tools::run(command)?;
+                self.check_code(&finished, 0)
+            }
             "push" | "push-fails" | "check" | "check-fails" => self.push(step, rest),
             "undo" | "undo-fails" | "status" | "status-fails" => self.push(step, rest),
             "begin" => {
@@ -56,6 +65,26 @@ impl Run<'_> {
                 let command = self.push_command(&step, &self.expand(rest)?)?;
                 self.background = Some(tools::spawn(command)?);
                 Ok(())
+            }
+            "stopped" => self.stopped(&step.process),
+            // `debug PLACE -- COMMAND`: gdb waits at PLACE, carries out COMMAND when the program is there, and leaves.
+            "debug" => self.debug(&step.process, rest),
+            "debugged" => {
+                let running = self.background.take().context("no debugger was started")?;
+                let finished = running.finish(PATIENCE)?;
+                self.check_code(&finished, 0)
+            }
+            // Waits until the process sees a request.
+            "pending" => {
+                let deadline = Instant::now() + PATIENCE;
+                loop {
+                    let status = Step { verb: "status".to_owned(), ..step.clone() };
+                    let finished = tools::run(self.push_command(&status, "--json")?)?;
+                    if finished.stdout.contains("\"pending\":true") {
+                        return Ok(());
+                    }
+                    ensure!(Instant::now() < deadline, "no request is pending:\n{}", finished.all());
+                }
             }
             "joined" => {
                 let running = self.background.take().context("nothing was begun")?;
@@ -117,6 +146,20 @@ impl Run<'_> {
                 ensure!(line == answer.trim(), "it answers {line:?}");
             }
             "close" => target.close_input(),
+            // `insist QUESTION -> ANSWER`: asks again and again until it gets the answer.
+            "insist" => {
+                let (question, answer) = rest.split_once("->").context("insist QUESTION -> ANSWER")?;
+                let deadline = Instant::now() + PATIENCE;
+                loop {
+                    target.send(question.trim())?;
+                    let line = target.line()?;
+                    if line == answer.trim() {
+                        break;
+                    }
+                    ensure!(Instant::now() < deadline, "it answers {line:?}");
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
             "asleep" => {
                 let (call, count) = rest.split_once(' ').unwrap_or((rest, "1"));
                 target.asleep(call, count.parse()?)?;
@@ -130,7 +173,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Replaces `$pid`, `$room`, `$patch(v1,v2)` and variables.
+    /// Replaces `$pid(program)`, `$room`, `$push`, `$diff`, `$patch(v1,v2)`, `$exe(v1)` and `${variable}`.
     fn expand(&self, text: &str) -> Result<String> {
         let mut text = text.to_owned();
         while let Some(at) = text.find("$patch(") {
@@ -151,7 +194,11 @@ impl Run<'_> {
         for (name, value) in &self.variables {
             text = text.replace(&format!("${{{name}}}"), value);
         }
-        Ok(text.replace("$room", &self.room.display().to_string()))
+        let tools = tools()?;
+        for (name, path) in [("$room", &self.room), ("$push", &tools.push), ("$diff", &tools.diff)] {
+            text = text.replace(name, &path.display().to_string());
+        }
+        Ok(text)
     }
 
     /// `start v1 ARGUMENTS`; `start v1 via WRAPPER... -- ARGUMENTS` runs it through a command.
@@ -178,6 +225,40 @@ impl Run<'_> {
         }
         command.args(list);
         self.targets.insert(name.to_owned(), Target::start(command)?);
+        Ok(())
+    }
+
+    /// Waits until job control has stopped a process.
+    fn stopped(&mut self, process: &str) -> Result<()> {
+        let pid = self.targets.get(process).context("no such process was started")?.pid();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+            if stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T')) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "it is not stopped: {stat}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn debug(&mut self, process: &str, rest: &str) -> Result<()> {
+        let (place, then) = rest.split_once("--").context("debug PLACE -- COMMAND")?;
+        let pid = self.targets.get(process).context("no such process was started")?.pid();
+        let flag = self.room.join("debugger-is-ready");
+        let _ = std::fs::remove_file(&flag);
+        let mut command = tools()?.command("gdb", &self.room, &self.versions.temporary());
+        command.args(["-q", "-nx", "-batch", "-iex", "set auto-load off", "-iex", "set debuginfod enabled off"]);
+        command.arg("-p").arg(pid.to_string());
+        command.arg("-ex").arg(format!("break {}", place.trim()));
+        command.arg("-ex").arg(format!("shell touch {}", flag.display()));
+        command.args(["-ex", "continue", "-ex", then.trim(), "-ex", "list", "-ex", "detach"]);
+        self.background = Some(tools::spawn(command)?);
+        let deadline = Instant::now() + PATIENCE;
+        while !flag.exists() {
+            ensure!(Instant::now() < deadline, "gdb does not start");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         Ok(())
     }
 

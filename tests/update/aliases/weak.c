@@ -1,0 +1,9 @@
+__attribute__((weak)) int overridden(int x)
+{
+    return -x;
+}
+
+int uses_weak(void)
+{
+    return overridden(1);
+}

@@ -1,0 +1,6 @@
+#include "shared.h"
+
+int not_affected(void)
+{
+    return 0;
+}

@@ -1,0 +1,6 @@
+#include "shared.h"
+
+int in_third(void)
+{
+    return LIMIT * 1000;
+}

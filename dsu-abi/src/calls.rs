@@ -6,20 +6,79 @@ pub const WRAPPER_PREFIX: &str = "dsu_call_";
 /// Library calls in which a thread may sleep. Inside a quiescent call, `dsu-cc` replaces calls to
 /// `X` by calls to `dsu_call_X`, which has the same prototype.
 pub const BLOCKING: &[&str] = &[
-    "accept", "accept4", "clock_nanosleep", "connect", "epoll_pwait", "epoll_wait", "flock", "nanosleep", "pause", "poll",
-    "ppoll", "pread", "pselect", "pthread_cond_timedwait", "pthread_cond_wait", "pwrite", "read", "readv", "recv",
-    "recvfrom", "recvmsg", "select", "sem_timedwait", "sem_wait", "send", "sendfile", "sendmsg", "sendto", "sigsuspend",
-    "sleep", "usleep", "wait", "wait3", "wait4", "waitid", "waitpid", "write", "writev",
+    "accept",
+    "accept4",
+    "clock_nanosleep",
+    "connect",
+    "epoll_pwait",
+    "epoll_wait",
+    "flock",
+    "nanosleep",
+    "pause",
+    "poll",
+    "ppoll",
+    "pread",
+    "pselect",
+    "pthread_cond_timedwait",
+    "pthread_cond_wait",
+    "pwrite",
+    "read",
+    "readv",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "select",
+    "sem_timedwait",
+    "sem_wait",
+    "send",
+    "sendfile",
+    "sendmsg",
+    "sendto",
+    "sigsuspend",
+    "sleep",
+    "usleep",
+    "wait",
+    "wait3",
+    "wait4",
+    "waitid",
+    "waitpid",
+    "write",
+    "writev",
 ];
 
 /// The subset of [`BLOCKING`] that waits for something to happen: what makes a loop a server's.
 pub const WAITING: &[&str] = &[
-    "accept", "accept4", "clock_nanosleep", "epoll_pwait", "epoll_wait", "nanosleep", "pause", "poll", "ppoll", "pselect",
-    "pthread_cond_timedwait", "pthread_cond_wait", "read", "readv", "recv", "recvfrom", "recvmsg", "select",
-    "sem_timedwait", "sem_wait", "sigsuspend", "sleep", "usleep", "wait", "wait3", "wait4", "waitid", "waitpid",
+    "accept",
+    "accept4",
+    "clock_nanosleep",
+    "epoll_pwait",
+    "epoll_wait",
+    "nanosleep",
+    "pause",
+    "poll",
+    "ppoll",
+    "pselect",
+    "pthread_cond_timedwait",
+    "pthread_cond_wait",
+    "read",
+    "readv",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "select",
+    "sem_timedwait",
+    "sem_wait",
+    "sigsuspend",
+    "sleep",
+    "usleep",
+    "wait",
+    "wait3",
+    "wait4",
+    "waitid",
+    "waitpid",
 ];
 
-/// Entry points of `libdsu` that rewritten code calls, beside the wrappers.
+/// Entry points of `libdsu` for rewritten code, beside the wrappers, and for programs that include `dsu.h`.
 ///
 /// | symbol | C prototype |
 /// |---|---|
@@ -29,8 +88,9 @@ pub const WAITING: &[&str] = &[
 /// | `dsu_quiescent_pass` | `void (const char *name)`: the function about to be called may take the mark of that name; 0 takes it back |
 /// | `dsu_quiescent_take` | `const char *(void)`: takes the mark that the caller passed; 0 if none |
 /// | `dsu_pending` | `volatile unsigned` |
-pub const ENTRY_POINTS: &[&str] =
-    &[
+/// | `dsu_apply` | `int (const char *path)`: applies a patch file to the calling process at its next update point |
+/// | `dsu_last_message` | `const char *(void)`: a sentence about the last update |
+pub const ENTRY_POINTS: &[&str] = &[
     "dsu_pending",
     "dsu_quiescent_enter",
     "dsu_quiescent_leave",
@@ -40,3 +100,15 @@ pub const ENTRY_POINTS: &[&str] =
     "dsu_apply",
     "dsu_last_message",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_wait_are_wrapped() {
+        for call in WAITING {
+            assert!(BLOCKING.contains(call), "{call} waits, and has no wrapper");
+        }
+    }
+}

@@ -10,9 +10,7 @@ use crate::analyse::callgraph::CallGraph;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::Points;
 use crate::description::{Description, DescriptionError};
-use crate::driver::interface::{
-    Finished, LinkInput, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport,
-};
+use crate::driver::interface::{Finished, LinkInput, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport};
 use crate::elf::ObjectSymbols;
 use crate::emit::registry::{FunctionEntry, PointEntry, Registry, TypeEntry, UnitEntry, VariableEntry};
 use crate::facts::{content, fingerprint};
@@ -129,8 +127,7 @@ pub fn slots(model: &Model, points: &Points) -> Vec<BTreeSet<usize>> {
     for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
         for reference in &u.facts.references {
             let crate::facts::Target::Function(function) = reference.target else { continue };
-            let on_path =
-                reference.inside.is_some_and(|f| points.path.contains(&FunctionRef { unit, function: f }));
+            let on_path = reference.inside.is_some_and(|f| points.path.contains(&FunctionRef { unit, function: f }));
             // An inline function belongs to its caller's code, on an update path too.
             let callee = &u.facts.functions[function];
             let apart = on_path && !callee.inline && !callee.attributes.always_inline;
@@ -226,13 +223,8 @@ pub fn finish(
     report.stubs = plan.stubs.iter().map(|at| plan.model.function_name(*at)).collect();
     report.by_name_stubs = by_name.keys().map(|at| plan.model.function_name(*at)).collect();
     let assembly = registry.assemble()?;
-    let description = Description {
-        state,
-        output: plan.output,
-        model: plan.model,
-        points: plan.points,
-        foreign: foreign_symbols,
-    };
+    let description =
+        Description { state, output: plan.output, model: plan.model, points: plan.points, foreign: foreign_symbols };
     Ok(Finished { assembly, renames, description: description.encode()?, report })
 }
 
@@ -305,11 +297,7 @@ pub fn state_of(model: &Model) -> Id {
         .units
         .iter()
         .map(|u| {
-            let content = if u.kept.is_some() {
-                content::of_text(&u.image.text)
-            } else {
-                u.facts.content
-            };
+            let content = if u.kept.is_some() { content::of_text(&u.image.text) } else { u.facts.content };
             (u.name.clone(), content)
         })
         .collect();

@@ -41,7 +41,8 @@ impl CallGraph {
                 match graph_target(model, unit, function) {
                     Some(callee) => {
                         graph.callers.entry(callee).or_default().insert(caller);
-                        let declared = model.function(callee).attributes.noreturn || u.facts.functions[function].attributes.noreturn;
+                        let declared = model.function(callee).attributes.noreturn
+                            || u.facts.functions[function].attributes.noreturn;
                         if !declared && !is_last_call(&u.image.text, end) {
                             graph.returning.entry(caller).or_default().insert(callee);
                         }

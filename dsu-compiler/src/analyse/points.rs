@@ -126,14 +126,14 @@ fn find_functions(model: &Model, entry: &UpdatePoint) -> Result<Vec<FunctionRef>
         })
     };
     let found: Vec<FunctionRef> = candidates.iter().copied().filter(fits).collect();
-    let files = |list: &[FunctionRef]| {
-        list.iter().map(|at| model.units[at.unit].name.clone()).collect::<Vec<_>>().join(", ")
-    };
+    let files =
+        |list: &[FunctionRef]| list.iter().map(|at| model.units[at.unit].name.clone()).collect::<Vec<_>>().join(", ");
     match found.as_slice() {
         [] if candidates.is_empty() => {
             let kept = model.units.iter().filter_map(|u| u.kept.as_ref().map(|k| format!("{} ({k})", u.name)));
             let kept: Vec<String> = kept.collect();
-            let hint = if kept.is_empty() { String::new() } else { format!("; units kept as they are: {}", kept.join("; ")) };
+            let hint =
+                if kept.is_empty() { String::new() } else { format!("; units kept as they are: {}", kept.join("; ")) };
             Err(ProgramError::Point(entry.function.clone(), format!("the program defines no such function{hint}")))
         }
         [] => Err(ProgramError::Point(
@@ -230,12 +230,7 @@ fn waiting_calls(model: &Model, function: FunctionRef, range: (usize, usize)) ->
 }
 
 /// The calls that `NAME > NAME > NAME` stands for.
-fn chains(
-    model: &Model,
-    function: FunctionRef,
-    range: (usize, usize),
-    names: &str,
-) -> Result<Vec<Quiescent>, String> {
+fn chains(model: &Model, function: FunctionRef, range: (usize, usize), names: &str) -> Result<Vec<Quiescent>, String> {
     let (first, rest) = names.split_once('>').map_or((names, None), |(a, b)| (a, Some(b)));
     let first = first.trim();
     let calls = calls_in(model, function, range, |_, name| name == first);

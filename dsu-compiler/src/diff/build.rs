@@ -78,7 +78,8 @@ impl<'a> Builder<'a> {
                 slots[at.unit].insert(at.function);
             }
         }
-        let all = slots.iter().enumerate().flat_map(|(unit, s)| s.iter().map(move |f| FunctionRef { unit, function: *f }));
+        let all =
+            slots.iter().enumerate().flat_map(|(unit, s)| s.iter().map(move |f| FunctionRef { unit, function: *f }));
         let functions = all.map(|at| (diff.new.model.function_label(at), at)).collect();
         Self { diff, slots, functions }
     }
@@ -90,9 +91,7 @@ impl<'a> Builder<'a> {
     fn bound(&self, unit: usize) -> BTreeSet<usize> {
         let variables = 0..self.model().units[unit].facts.variables.len();
         variables
-            .filter(|v| {
-                matches!(self.diff.data.fate(self.model(), unit, *v), Some(Fate::Bind(_) | Fate::Overwrite(_)))
-            })
+            .filter(|v| matches!(self.diff.data.fate(self.model(), unit, *v), Some(Fate::Bind(_) | Fate::Overwrite(_))))
             .collect()
     }
 
@@ -144,7 +143,9 @@ impl<'a> Builder<'a> {
         imports.retain(|i| i.kind != import_kind::SLOT);
         imports.extend(slots.iter().map(|at| self.slot_import(*at)));
         imports.retain(|i| !i.symbol.starts_with("dsu_stub_"));
-        imports.extend(stubs.iter().map(|at| self.stub_import(*at, format!("dsu_stub_{}", self.model().function_label(*at)))));
+        imports.extend(
+            stubs.iter().map(|at| self.stub_import(*at, format!("dsu_stub_{}", self.model().function_label(*at)))),
+        );
         imports.sort_by(|a, b| a.symbol.cmp(&b.symbol));
         imports.dedup_by(|a, b| a.symbol == b.symbol);
         manifest.stubs = stubs.iter().map(|at| self.model().function_label(*at)).collect();
@@ -223,7 +224,9 @@ impl<'a> Builder<'a> {
             } else if let Some(at) = self.model().functions.get(symbol) {
                 imports.push(self.stub_import(*at, symbol.to_owned()));
                 named.insert(*at);
-            } else if let Some((old, at)) = self.diff.old.model.variables.get(symbol).zip(self.model().variables.get(symbol)) {
+            } else if let Some((old, at)) =
+                self.diff.old.model.variables.get(symbol).zip(self.model().variables.get(symbol))
+            {
                 imports.push(self.variable_import(symbol, *at, *old));
             } else if self.is_foreign(symbol) {
                 imports.push(Import {
@@ -313,11 +316,8 @@ impl<'a> Builder<'a> {
 
     /// Types the replaced units define: the process must not know them otherwise.
     fn types(&self, units: &[usize]) -> Vec<(String, u64)> {
-        let names: BTreeSet<&str> = units
-            .iter()
-            .flat_map(|u| &self.model().units[*u].facts.types)
-            .map(|t| t.name.as_str())
-            .collect();
+        let names: BTreeSet<&str> =
+            units.iter().flat_map(|u| &self.model().units[*u].facts.types).map(|t| t.name.as_str()).collect();
         let all: BTreeMap<String, u64> =
             program::types_of(self.model()).into_iter().map(|(name, t)| (name, t.layout())).collect();
         all.into_iter().filter(|(name, _)| names.contains(name.as_str())).collect()
@@ -327,10 +327,22 @@ impl<'a> Builder<'a> {
 /// Flags that choose how position independent code is made; a patch has its own.
 fn is_model_flag(flag: &str) -> bool {
     const EXACT: &[&str] = &[
-        "-fpie", "-fPIE", "-fno-pie", "-fno-PIE", "-fpic", "-fno-pic", "-fno-PIC", "-fcommon", "-fno-plt", "-pie", "-no-pie",
-        "-fkeep-static-functions", "-fkeep-inline-functions",
+        "-fpie",
+        "-fPIE",
+        "-fno-pie",
+        "-fno-PIE",
+        "-fpic",
+        "-fno-pic",
+        "-fno-PIC",
+        "-fcommon",
+        "-fno-plt",
+        "-pie",
+        "-no-pie",
+        "-fkeep-static-functions",
+        "-fkeep-inline-functions",
     ];
-    const PREFIX: &[&str] = &["-fvisibility", "-ftls-model", "-mtls-dialect", "-mcmodel", "-flto", "-fprofile", "--coverage"];
+    const PREFIX: &[&str] =
+        &["-fvisibility", "-ftls-model", "-mtls-dialect", "-mcmodel", "-flto", "-fprofile", "--coverage"];
     EXACT.contains(&flag) || PREFIX.iter().any(|p| flag.starts_with(p))
 }
 
@@ -349,7 +361,15 @@ fn compile(
         let mut command = Command::new(words.next().unwrap_or("cc"));
         command.args(words);
         command.args(program::rewritten_flags(&u.image.flags).iter().filter(|f| !is_model_flag(f)));
-        command.args(["-fPIC", "-fvisibility=hidden", "-fno-common", "-ffunction-sections", "-fdata-sections", "-w", "-gz=none"]);
+        command.args([
+            "-fPIC",
+            "-fvisibility=hidden",
+            "-fno-common",
+            "-ffunction-sections",
+            "-fdata-sections",
+            "-w",
+            "-gz=none",
+        ]);
         command.args(["-x", "cpp-output", "-c"]).arg(&source).arg("-o").arg(&object);
         if Path::new(&u.image.directory).is_dir() {
             command.current_dir(&u.image.directory);
@@ -403,7 +423,10 @@ fn link(
     command.arg(if debug { "-Wl,--emit-relocs" } else { "-Wl,--strip-debug" });
     command.arg(format!("-Wl,--version-script={}", script.display()));
     // The unwind tables end with a zero, which the compiler's last start file brings in an ordinary link.
-    let end = write("end.s", b"\t.section .eh_frame,\"a\",@progbits\n\t.long 0\n\t.section .note.GNU-stack,\"\",@progbits\n")?;
+    let end = write(
+        "end.s",
+        b"\t.section .eh_frame,\"a\",@progbits\n\t.long 0\n\t.section .note.GNU-stack,\"\",@progbits\n",
+    )?;
     command.args(objects).arg(&manifest).args(["-lgcc", "-lgcc_s", "-lc", "-lgcc"]).arg(&end).arg("-o").arg(&linked);
     run(command, "the patch does not link")?;
     let bytes = std::fs::read(&linked).map_err(|e| io(linked.display(), e))?;

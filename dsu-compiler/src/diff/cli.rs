@@ -55,7 +55,8 @@ pub fn main() -> ExitCode {
             match refused {
                 Some(reasons) => {
                     if arguments.json {
-                        let report = DiffReport { outcome: "refused".into(), refused: reasons, ..DiffReport::default() };
+                        let report =
+                            DiffReport { outcome: "refused".into(), refused: reasons, ..DiffReport::default() };
                         print(&arguments, &report);
                     } else {
                         anstream::eprintln!("dsu-diff: {error}");
@@ -72,11 +73,8 @@ pub fn main() -> ExitCode {
 }
 
 fn print(arguments: &Arguments, report: &DiffReport) {
-    let text = if arguments.json {
-        serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
-    } else {
-        report.text()
-    };
+    let text =
+        if arguments.json { serde_json::to_string_pretty(report).unwrap_or_default() + "\n" } else { report.text() };
     // A closed pipe is no reason to fail: the patch is written.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -32,8 +32,17 @@ pub struct UnitChanges {
 
 impl UnitChanges {
     fn is_empty(&self) -> bool {
-        let Self { bodies, affected, prototypes, added, removed, variables, variables_added, variables_removed, assembler } =
-            self;
+        let Self {
+            bodies,
+            affected,
+            prototypes,
+            added,
+            removed,
+            variables,
+            variables_added,
+            variables_removed,
+            assembler,
+        } = self;
         let lists = [bodies, affected, prototypes, added, removed, variables, variables_added, variables_removed];
         lists.iter().all(|l| l.is_empty()) && !assembler
     }
@@ -112,9 +121,10 @@ impl Changes {
         let mut found = Vec::new();
         for &unit in &self.kept {
             let u = &new.model.units[unit];
-            let reason = u.kept.clone().or_else(|| {
-                old.model.units.iter().find(|o| o.name == u.name).and_then(|o| o.kept.clone())
-            });
+            let reason = u
+                .kept
+                .clone()
+                .or_else(|| old.model.units.iter().find(|o| o.name == u.name).and_then(|o| o.kept.clone()));
             found.push(format!(
                 "unit {} changed, but it was kept as it is and cannot be replaced ({})",
                 u.name,

@@ -119,9 +119,13 @@ impl DiffReport {
                 let at = crate::analyse::model::FunctionRef { unit, function };
                 let before = old_function(&old.model, &new.model, pairing, at);
                 if name == "main" {
-                    self.not_run.push(format!("main ({place}) is on the stack of a running process: its new version runs at the next start"));
+                    self.not_run.push(format!(
+                        "main ({place}) is on the stack of a running process: its new version runs at the next start"
+                    ));
                 } else if f.attributes.constructor {
-                    self.not_run.push(format!("{name} ({place}) is a constructor or destructor: it does not run in a live process"));
+                    self.not_run.push(format!(
+                        "{name} ({place}) is a constructor or destructor: it does not run in a live process"
+                    ));
                 } else if old.points.list.iter().any(|p| Some(p.function) == before) {
                     self.deferred.push(format!(
                         "{name} ({place}) holds an update point: an activation that is running finishes in the old version, the next call runs the new one"

@@ -22,7 +22,8 @@ pub fn changed_shapes(old: &Model, new: &Model, pairing: &Pairing) -> Vec<String
             let here: Vec<&TypeDefinition> = pairing.old_of[unit]
                 .map(|o| old.units[o].facts.types.iter().filter(|t| t.name == after.name).collect())
                 .unwrap_or_default();
-            let known = if here.is_empty() { anywhere.get(after.name.as_str()).cloned().unwrap_or_default() } else { here };
+            let known =
+                if here.is_empty() { anywhere.get(after.name.as_str()).cloned().unwrap_or_default() } else { here };
             if let Some(before) = known.first().filter(|_| known.iter().all(|t| t.layout() != after.layout())) {
                 found
                     .entry((after.name.clone(), after.layout()))
@@ -56,7 +57,10 @@ fn describe(name: &str, before: &TypeDefinition, after: &TypeDefinition, old: &M
         }
     }
     if parts.is_empty() {
-        parts.push(format!("size {} became {}, alignment {} became {}", before.size, after.size, before.align, after.align));
+        parts.push(format!(
+            "size {} became {}, alignment {} became {}",
+            before.size, after.size, before.align, after.align
+        ));
     }
     let users = users(new, after).or_else(|| users(old, before)).unwrap_or_default();
     format!(

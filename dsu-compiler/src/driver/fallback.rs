@@ -3,18 +3,25 @@
 
 use std::path::{Path, PathBuf};
 
+use dsu_abi::status::Status;
+
 use super::args::CommandLine;
 use super::error::{DriverError, at};
 use super::relink::{Token, tokens};
 use super::toolchain::Toolchain;
 
-/// `dsu_apply` says `DSU_WRONG_STATE`: no patch is for this build.
-const SOURCE: &str = r#"
+/// `dsu_apply` says that the state is the wrong one: no patch is for this build.
+fn source() -> String {
+    format!(
+        r#"
 volatile unsigned dsu_pending;
-void dsu_update_point(const char *name) { (void)name; }
-int dsu_apply(const char *path) { (void)path; return 10; }
-const char *dsu_last_message(void) { return "this program was built without update points and cannot be updated"; }
-"#;
+void dsu_update_point(const char *name) {{ (void)name; }}
+int dsu_apply(const char *path) {{ (void)path; return {}; }}
+const char *dsu_last_message(void) {{ return "this program was built without update points and cannot be updated"; }}
+"#,
+        Status::WrongState as u32
+    )
+}
 
 /// The symbols it defines.
 const SYMBOLS: &[&str] = &["dsu_pending", "dsu_update_point", "dsu_apply", "dsu_last_message"];
@@ -65,11 +72,11 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// # Errors
 /// When the compiler cannot be run.
 pub fn object(tools: &Toolchain, directory: &Path) -> Result<PathBuf, DriverError> {
-    let source = directory.join("fallback.c");
+    let path = directory.join("fallback.c");
     let object = directory.join("fallback.o");
-    std::fs::write(&source, SOURCE).map_err(at(&source))?;
+    std::fs::write(&path, source()).map_err(at(&path))?;
     let mut command = tools.command();
-    command.args(["-O1", "-fPIC", "-w", "-c"]).arg(&source).arg("-o").arg(&object);
+    command.args(["-O1", "-fPIC", "-w", "-c"]).arg(&path).arg("-o").arg(&object);
     command.status().map_err(|e| tools.cannot_run(e))?;
     Ok(object)
 }

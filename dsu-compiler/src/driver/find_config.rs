@@ -27,11 +27,8 @@ pub fn read(named: Option<&Path>, output: &Path, units: &[&UnitImage]) -> Result
 fn places(output: &Path, units: &[&UnitImage]) -> Vec<PathBuf> {
     let here = super::toolchain::working_directory();
     let output = here.join(output.parent().unwrap_or(Path::new("")));
-    let sources: BTreeSet<PathBuf> = units
-        .iter()
-        .filter_map(|u| u.path().parent().map(Path::to_path_buf))
-        .filter(|d| d.is_dir())
-        .collect();
+    let sources: BTreeSet<PathBuf> =
+        units.iter().filter_map(|u| u.path().parent().map(Path::to_path_buf)).filter(|d| d.is_dir()).collect();
     let mut places = vec![unit::normalized(&output), here];
     let common = sources.iter().cloned().reduce(|a, b| common_root(&a, &b));
     if let Some(common) = common.filter(|c| c.parent().is_some()) {

@@ -110,8 +110,8 @@ impl<'a> Maker<'a> {
                 None => self.compile_other(index)?,
             };
             let file = &mut self.inputs.files[index];
-            let facts = elf::object(&bytes)
-                .map_err(|source| DriverError::Elf { object: file.display.clone(), source })?;
+            let facts =
+                elf::object(&bytes).map_err(|source| DriverError::Elf { object: file.display.clone(), source })?;
             file.symbols = facts.unwrap_or_default().symbols;
             self.plain_objects.insert(index, bytes);
         }

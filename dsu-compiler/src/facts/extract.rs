@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::clang::{self, Ast, ClangError, Node};
 use crate::facts::types::Printer;
 use crate::facts::{
-    Attributes, Definition, FieldUse, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage, Variable,
-    VariableDefinition, content, usage,
+    Attributes, Definition, FieldUse, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage,
+    Variable, VariableDefinition, content, usage,
 };
 use crate::text::lexer::{Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
@@ -125,7 +125,29 @@ fn arguments(flags: &[String]) -> Vec<String> {
     ]
     .map(String::from)
     .into();
-    let dialect = ["-std=", "-ansi", "-fsigned-char", "-funsigned-char", "-fshort-enums", "-fgnu89-inline", "-fpack-struct", "-fms-extensions", "-fplan9-extensions", "-m32", "-m64", "-mx32", "-fno-builtin", "-fwrapv", "-fcommon", "-fno-common", "-mavx", "-msse", "-maes", "-mpclmul", "-march="];
+    let dialect = [
+        "-std=",
+        "-ansi",
+        "-fsigned-char",
+        "-funsigned-char",
+        "-fshort-enums",
+        "-fgnu89-inline",
+        "-fpack-struct",
+        "-fms-extensions",
+        "-fplan9-extensions",
+        "-m32",
+        "-m64",
+        "-mx32",
+        "-fno-builtin",
+        "-fwrapv",
+        "-fcommon",
+        "-fno-common",
+        "-mavx",
+        "-msse",
+        "-maes",
+        "-mpclmul",
+        "-march=",
+    ];
     arguments.extend(flags.iter().filter(|f| dialect.iter().any(|d| f.starts_with(d))).cloned());
     arguments
 }
@@ -291,7 +313,8 @@ impl<'t> Walker<'t> {
         let entry = &mut self.facts.functions[index];
         entry.inline |= node.is_inline();
         merge(&mut entry.attributes, attributes);
-        if entry.definition.is_none() && (body.is_some() || !prototype.contains("fn()->") || entry.prototype.is_empty()) {
+        if entry.definition.is_none() && (body.is_some() || !prototype.contains("fn()->") || entry.prototype.is_empty())
+        {
             entry.prototype = prototype;
         }
         let Some(body) = body else {
@@ -581,8 +604,7 @@ fn statement_end(node: Node<'_>, text: &str) -> usize {
 }
 
 fn parameters(children: &[Node<'_>]) -> Vec<String> {
-    let names: Vec<String> =
-        children.iter().filter(|c| c.kind() == clang::PARAMETER).map(|c| c.name()).collect();
+    let names: Vec<String> = children.iter().filter(|c| c.kind() == clang::PARAMETER).map(|c| c.name()).collect();
     if names.iter().any(String::is_empty) { Vec::new() } else { names }
 }
 

@@ -66,12 +66,8 @@ impl Printer {
         if ty.kind() != clang::T_FUNCTION_NO_PROTO {
             return self.print(ty);
         }
-        let parameters: Vec<String> = node
-            .children()
-            .into_iter()
-            .filter(|c| c.kind() == clang::PARAMETER)
-            .map(|p| self.print(p.ty()))
-            .collect();
+        let parameters: Vec<String> =
+            node.children().into_iter().filter(|c| c.kind() == clang::PARAMETER).map(|p| self.print(p.ty())).collect();
         format!("fn({})->{}", parameters.join(","), self.print(ty.result()))
     }
 

@@ -40,10 +40,8 @@ enum Step {
 }
 
 fn climb_object(parent: Node<'_>, child: Node<'_>, text: &str) -> Step {
-    let is_array = matches!(
-        child.ty().canonical().kind(),
-        clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY | clang::T_VARIABLE_ARRAY
-    );
+    let is_array =
+        matches!(child.ty().canonical().kind(), clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY | clang::T_VARIABLE_ARRAY);
     match parent.kind() {
         clang::PAREN => Step::Climb(State::Object),
         clang::MEMBER if !is_array => Step::Climb(State::Object),

@@ -43,7 +43,8 @@ impl<'a> Lexer<'a> {
     /// Lexes `text` from byte `start`, which must not lie within a token.
     pub fn new(text: &'a str, start: usize) -> Self {
         let bytes = text.as_bytes();
-        let line_start = bytes[..start.min(bytes.len())].iter().rev().take_while(|b| **b != b'\n').all(|b| b.is_ascii_whitespace());
+        let line_start =
+            bytes[..start.min(bytes.len())].iter().rev().take_while(|b| **b != b'\n').all(|b| b.is_ascii_whitespace());
         Self { text: bytes, position: start, line: 1, line_start }
     }
 
@@ -213,7 +214,8 @@ pub fn after_declarator(text: &str, name_end: usize) -> Option<usize> {
     let (mut depth, mut lowest, mut end) = (0i32, 0i32, name_end);
     for token in Lexer::new(text, name_end) {
         let first = text.as_bytes()[token.start];
-        let attribute = matches!(&text[token.start..token.end], "__attribute__" | "__attribute" | "__asm__" | "asm" | "__asm");
+        let attribute =
+            matches!(&text[token.start..token.end], "__attribute__" | "__attribute" | "__asm__" | "asm" | "__asm");
         match (token.kind, first) {
             (Kind::Identifier, _) if depth == lowest && attribute => return Some(end),
             (Kind::Punctuation, b'(' | b'[' | b'{') => depth += 1,

@@ -260,7 +260,6 @@ impl<'p> Session<'p> {
     /// Waits for the answer to `sequence`, and does our part to bring it about.
     fn wait(&mut self, sequence: u64, barrier: bool, window: Duration) -> Result<Outcome> {
         let start = Instant::now();
-        let mut looked = start;
         let mut gone = false;
         let mut cleared = 0;
         let mut in_the_way: Vec<View> = Vec::new();
@@ -312,15 +311,12 @@ impl<'p> Session<'p> {
                 }
                 _ => {}
             }
-            // Threads stand still while we sleep: the longer we have waited, the less it matters. But
-            // the program may need our processor, so we leave at least half of the time to it.
-            let step = match start.elapsed() {
+            // Threads stand still while we sleep: the longer we have waited, the less it matters.
+            std::thread::sleep(match start.elapsed() {
                 waited if waited < Duration::from_millis(5) => STEP,
                 waited if waited < Duration::from_secs(1) => STEP * 3,
                 _ => STEP * 10,
-            };
-            std::thread::sleep(step.max(looked.elapsed()));
-            looked = Instant::now();
+            });
         }
     }
 

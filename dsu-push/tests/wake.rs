@@ -147,10 +147,85 @@ fn an_ignored_signal_does_not_show() {
 }
 
 #[test]
-fn seccomp_filters_are_suspended() {
+fn threads_that_all_wait_for_a_condition_variable() {
+    for arguments in [&["cond"][..], &["cond", "cond", "cond"]] {
+        let mut program = Program::start(arguments);
+        for _ in 0..10 {
+            program.assert_well();
+        }
+    }
+    // Signals that arrive at the same time are not lost, and the others go on.
+    let mut program = Program::start(&["cond", "waker", "cond"]);
+    for _ in 0..20 {
+        program.assert_well();
+    }
+    let program = Program::start(&["cond_until"]);
+    let (pid, two) = (program.pid_text(), path(&built().to_two));
+    Push::run(&[&pid, &two]).expect(0, &["applied two"]);
+    let returned = program.returned();
+    assert_eq!((returned.result, returned.errno, returned.answer), (0, 0, 2), "{returned:?}");
+    assert!((2.0..2.6).contains(&returned.seconds), "{returned:?}");
+}
+
+#[test]
+fn a_call_of_a_signal_handler_is_left_alone() {
+    for arguments in [&["read"][..], &["pause", "busy"], &["cond"]] {
+        let program = Program::start(arguments);
+        let (pid, two) = (program.pid_text(), path(&built().to_two));
+        // SAFETY: sends a signal to the main thread of our own child, which was not waited for.
+        assert_eq!(unsafe { libc::syscall(libc::SYS_tgkill, program.pid(), program.pid(), libc::SIGUSR2) }, 0);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let push = Push::run(&["--timeout", "0.5", &pid, &two]);
+        push.expect(4, &["nanosleep", "called from on_long_signal()", "in a signal handler"]);
+        // When the handler has returned, all is well.
+        let push = Push::run(&[&pid, &two]);
+        push.expect(0, &["applied two"]);
+        let line = program.line();
+        assert!(line.starts_with("handler 0 "), "{arguments:?}: {line}");
+    }
+}
+
+fn is_root() -> bool {
     // SAFETY: takes no arguments and cannot fail.
-    if unsafe { libc::geteuid() } != 0 {
+    unsafe { libc::geteuid() == 0 }
+}
+
+#[test]
+fn filters_that_cannot_be_suspended_are_respected() {
+    use std::os::unix::process::CommandExt;
+    if !is_root() {
         return;
+    }
+    let mut program = Program::start(&["-u", "-s", "read"]);
+    let (pid, two) = (program.pid_text(), path(&built().to_two));
+    for operation in [&[][..], &["--dry-run"]] {
+        // From a place where another user may run it.
+        let copy = std::path::Path::new("/tmp").join(format!("dsu-push-{}", std::process::id()));
+        let patch = copy.with_extension("dsu");
+        std::fs::copy(env!("CARGO_BIN_EXE_dsu-push"), &copy).expect("a copy");
+        std::fs::copy(&two, &patch).expect("a copy");
+        let mut command = std::process::Command::new(&copy);
+        command.args(operation).args([&pid, &path(&patch)]).uid(65534).gid(65534);
+        let push = Push::of(&mut command);
+        std::fs::remove_file(copy).expect("the copy");
+        std::fs::remove_file(patch).expect("the copy");
+        push.expect(3, &["has seccomp filters", "run dsu-push as root"]);
+    }
+    let status = Push::run(&["--status", "--json", &pid]).json();
+    assert_eq!(status["pending"], false, "{status}");
+    program.assert_well();
+}
+
+#[test]
+fn seccomp_filters_are_suspended() {
+    if !is_root() {
+        return;
+    }
+    for how in ["read", "nanosleep", "poll"] {
+        let mut program = Program::start(&["-s", how]);
+        for _ in 0..20 {
+            program.assert_well();
+        }
     }
     for arguments in [["-s", "read"].as_slice(), &["-s", "busy"], &["-s", "read", "pause", "busy"]] {
         let mut program = Program::start(arguments);

@@ -320,7 +320,7 @@ impl Wait {
             }
             // To yield instead would be cheap only where nothing else wants to run: a thread that has slept gets the
             // processor back at once, one that has yielded only when the others have used up their time.
-            if waited < 50_000 {
+            if waited < 200_000 {
                 core::hint::spin_loop();
             } else {
                 sys::doze(20_000);

@@ -1,11 +1,12 @@
 /*
  * Sleeps in a system call of choice, again and again, and prints a line whenever the call returns.
  *
- *   program [-c CHILDREN] [-j] [-s] HOW [WORKER...]
+ *   program [-c CHILDREN] [-j] [-s] [-u] HOW [WORKER...]
  *
  * HOW is a way to sleep of rest.c; or `spin`, `stuck`, `exec`: runs, sleeps
  * outside every update point, becomes another program. Each WORKER is a thread
- * that does one of these. -c forks children that do the same; -s: with seccomp filters that forbid to map memory.
+ * that does one of these. -c forks children that do the same; -s: with seccomp filters that forbid to map memory;
+ * -u: as an ordinary user.
  */
 #define _GNU_SOURCE
 #include "program.h"
@@ -33,6 +34,16 @@ static void on_signal(int number)
 {
     (void)number;
     signals++;
+}
+
+/* Sleeps in the handler, in a call that must neither be taken for the one it interrupted nor be made to fail. */
+static void on_long_signal(int number)
+{
+    struct timespec time = {1, 500000000};
+    (void)number;
+    long result = syscall(SYS_nanosleep, &time, NULL);
+    printf("handler %ld 0 0.00 0 0\n", result);
+    fflush(stdout);
 }
 
 static double now(void)
@@ -77,7 +88,7 @@ static void serve(const char *how)
         errno = 0;
         result = rest(how);
         error = errno;
-        if (strcmp(how, "busy") == 0 || strcmp(how, "breed") == 0)
+        if (strcmp(how, "busy") == 0 || strcmp(how, "breed") == 0 || strcmp(how, "cond") == 0)
             continue;
         printf("%s %ld %d %.2f %d %d\n", how, result, result == -1 ? error : 0, now() - start, (int)signals, answer());
         fflush(stdout);
@@ -90,8 +101,14 @@ static void forbid_mapping(void)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 8, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 7, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_munmap, 6, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigprocmask, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpid, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_gettid, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_restart_syscall, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
     };
@@ -112,16 +129,21 @@ static void enter_jail(void)
 int main(int argc, char **argv)
 {
     struct sigaction action;
-    int option, children = 0, filters = 0, jail = 0;
+    int option, children = 0, filters = 0, jail = 0, nobody = 0;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     sigaction(SIGUSR1, &action, NULL);
+    action.sa_handler = on_long_signal;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGUSR2, &action, NULL);
     prepare();
-    while ((option = getopt(argc, argv, "+c:js")) != -1) {
+    while ((option = getopt(argc, argv, "+c:jsu")) != -1) {
         if (option == 'c')
             children = atoi(optarg);
         else if (option == 'j')
             jail = 1;
+        else if (option == 'u')
+            nobody = 1;
         else
             filters = 1;
     }
@@ -145,6 +167,8 @@ int main(int argc, char **argv)
     fflush(stdout);
     if (jail)
         enter_jail();
+    if (nobody && (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0 || prctl(PR_SET_DUMPABLE, 1) != 0))
+        return 9;
     if (filters)
         forbid_mapping();
     serve(argv[optind]);

@@ -8,6 +8,7 @@ const char *version(void);
 
 /* rest.c */
 void prepare(void);
+void make_ready(void);
 long rest(const char *how);
 
 #endif

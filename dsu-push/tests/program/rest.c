@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "program.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -20,6 +21,18 @@ enum { SECONDS = 2 };
 
 static int pair[2], listener, epoll;
 static sem_t semaphore;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+static int ready;
+
+/* Wakes one that waits as `cond`. */
+void make_ready(void)
+{
+    pthread_mutex_lock(&mutex);
+    ready++;
+    pthread_cond_signal(&condition);
+    pthread_mutex_unlock(&mutex);
+}
 
 void prepare(void)
 {
@@ -84,10 +97,33 @@ long rest(const char *how)
     }
     if (strcmp(how, "sem_wait") == 0)
         return sem_wait(&semaphore);
+    if (strcmp(how, "cond") == 0) {
+        pthread_mutex_lock(&mutex);
+        while (ready == 0)
+            pthread_cond_wait(&condition, &mutex);
+        ready--;
+        pthread_mutex_unlock(&mutex);
+        return 0;
+    }
+    if (strcmp(how, "cond_until") == 0) {
+        struct timespec until;
+        int error = 0;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += SECONDS;
+        pthread_mutex_lock(&mutex);
+        while (error == 0)
+            error = pthread_cond_timedwait(&condition, &mutex, &until);
+        pthread_mutex_unlock(&mutex);
+        return error == ETIMEDOUT ? 0 : error;
+    }
     if (strcmp(how, "waitpid") == 0)
         return waitpid(-1, NULL, 0);
     if (strcmp(how, "busy") == 0)
         return usleep(200);
+    if (strcmp(how, "waker") == 0) {
+        make_ready();
+        return usleep(200);
+    }
     if (strcmp(how, "churn") == 0) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, nothing, NULL) == 0)

@@ -86,6 +86,8 @@ pub mod import_kind {
     pub const TLS: u32 = 4;
     /// A symbol of the executable outside the rewritten units; fingerprint 0, not checked.
     pub const FOREIGN: u32 = 5;
+    /// Added to `VARIABLE` and `TLS`: the new program may write the variable.
+    pub const WRITTEN: u32 = 0x100;
 }
 
 /// A function that the patch defines. 48 bytes.
@@ -141,6 +143,8 @@ pub struct PatchVariable {
 }
 
 /// New contents for a constant or never-written variable of the process. 32 bytes.
+///
+/// A variable that an earlier version of the program in this process may have written keeps its value.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct PatchCopy {

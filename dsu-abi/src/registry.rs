@@ -102,6 +102,8 @@ pub mod variable_flags {
     pub const TLS: u32 = 1;
     /// Internal linkage or no linkage.
     pub const STATIC: u32 = 2;
+    /// The program may write it: its value is not what it was initialised to.
+    pub const WRITTEN: u32 = 4;
 }
 
 /// A symbol that rewritten units use but that no rewritten unit defines: assembler, units kept as

@@ -140,17 +140,22 @@ fn absent(image: &Image, address: u64, record: &ImportRecord) -> Result<Refusal>
 
 /// Looks an import up; `None`: there is no such entry, and no fallback.
 fn import(image: &Image, address: u64, record: &ImportRecord) -> Result<Option<Place>> {
-    let found = match record.kind {
+    let kind = record.kind & !import_kind::WRITTEN;
+    let found = match kind {
         import_kind::SLOT | import_kind::STUB => {
-            let function = layer::function(record.key, record.fingerprint).unwrap_or_default();
-            let found = if record.kind == import_kind::SLOT { function.slot } else { function.stub };
+            let mut function = layer::function(record.key, record.fingerprint).unwrap_or_default();
+            if record.fallback.0 != 0 {
+                let gone = layer::gone_function(record.new_key, record.fingerprint);
+                function = merge(function, gone.slot, gone.stub);
+            }
+            let found = if kind == import_kind::SLOT { function.slot } else { function.stub };
             Some(found).filter(|&found| found != 0).map(Place::Address)
         }
         import_kind::VARIABLE | import_kind::TLS => variable(image, address, record)?.map(|variable| variable.place),
         import_kind::FOREIGN => registry::foreign(record.key).map(Place::Address),
         _ => return Err(Refusal::damaged("an import is of an unknown kind")),
     };
-    if found.is_some() || record.kind == import_kind::TLS {
+    if found.is_some() || kind == import_kind::TLS {
         return Ok(found);
     }
     let fallback = target(image, address, offset_of!(ImportRecord, fallback), record.fallback, 1, 0)?;
@@ -160,11 +165,12 @@ fn import(image: &Image, address: u64, record: &ImportRecord) -> Result<Option<P
 fn variable(image: &Image, address: u64, record: &ImportRecord) -> Result<Option<Variable>> {
     let Some(variable) = layer::variable(record.key) else { return Ok(None) };
     let thread_local = matches!(variable.place, Place::ThreadLocal { .. });
-    if variable.fingerprint == record.fingerprint && thread_local == (record.kind == import_kind::TLS) {
+    let wants_thread_local = record.kind & !import_kind::WRITTEN == import_kind::TLS;
+    if variable.fingerprint == record.fingerprint && thread_local == wants_thread_local {
         return Ok(Some(variable));
     }
     let name = text(image, address, offset_of!(ImportRecord, name), record.name)?;
-    let what = if thread_local == (record.kind == import_kind::TLS) { " has another type" } else { " has another storage class" };
+    let what = if thread_local == wants_thread_local { " has another type" } else { " has another storage class" };
     Err(Refusal::incompatible(&["variable ", name, what, " in the running program than the patch expects"]))
 }
 
@@ -178,10 +184,14 @@ pub fn check_imports(image: &Image, manifest: &Manifest, layer: &mut Layer) -> R
         if import(image, address, &record)?.is_none() && record.kind != import_kind::FOREIGN {
             return Err(absent(image, address, &record)?);
         }
+        let kind = record.kind & !import_kind::WRITTEN;
+        if record.kind != kind {
+            layer.add_written(record.new_key);
+        }
         if record.new_key == record.key {
             continue;
         }
-        match record.kind {
+        match kind {
             import_kind::SLOT | import_kind::STUB => {
                 if let Some(function) = layer::function(record.key, record.fingerprint) {
                     layer.add_function(record.new_key, record.fingerprint, function);

@@ -48,6 +48,7 @@ pub struct Prepared {
     unprotected: Unprotected,
     has_tls: bool,
     name: &'static str,
+    kept: String,
 }
 
 /// What a patch is prepared for.
@@ -74,12 +75,13 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     let mut binder = Binder::new(manifest, &needed)?;
     let indirect = Relocator::new(&image, &elf, &mut binder, module).run()?;
     let manifest = binder.manifest();
-    let mut plan = Plan { image: &image, elf: &elf, layer, stores: Vec::new(), undo: UndoLog::default(), copies: Vec::new() };
+    let mut plan = Plan { image: &image, elf: &elf, layer, stores: Vec::new(), undo: UndoLog::default(), copies: Vec::new(), kept: Vec::new() };
     plan.functions(manifest)?;
     plan.variables(manifest, module)?;
     binding::check_imports(&image, manifest, &mut plan.layer)?;
     plan.copies(manifest)?;
-    let Plan { mut layer, stores, undo, copies, .. } = plan;
+    let Plan { mut layer, stores, undo, copies, kept, .. } = plan;
+    let kept = kept.join(", ");
     layer.finish();
     image.protect()?;
     for (place, resolver) in indirect.into_iter().filter(|_| purpose == Purpose::Apply) {
@@ -102,7 +104,7 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     });
     let name = manifest.name;
     let libraries = binder.into_libraries();
-    Ok(Prepared { entry, image, libraries, stores, copies, unprotected, has_tls: elf.tls.is_some(), name })
+    Ok(Prepared { entry, image, libraries, stores, copies, unprotected, has_tls: elf.tls.is_some(), name, kept })
 }
 
 fn describe(image: &Image, manifest: &Manifest) -> AppliedPatch {
@@ -130,6 +132,8 @@ struct Plan<'a> {
     stores: Vec<(u64, u64)>,
     undo: UndoLog,
     copies: Vec<CopyPlan>,
+    /// Variables that keep a value which an earlier version of the program may have written.
+    kept: Vec<&'a str>,
 }
 
 impl Plan<'_> {
@@ -145,7 +149,9 @@ impl Plan<'_> {
                 return Err(Refusal::damaged("a slot is read-only"));
             }
             let old = layer::function(record.old_key, record.fingerprint).unwrap_or_default();
-            let merged = binding::merge(old, slot.unwrap_or(0), stub.unwrap_or(0));
+            let gone = layer::gone_function(record.key, record.fingerprint);
+            let known = binding::merge(old, gone.slot, gone.stub);
+            let merged = binding::merge(known, slot.unwrap_or(0), stub.unwrap_or(0));
             if merged.slot != 0 {
                 // SAFETY: a slot of the process, or one of the patch's own, checked above.
                 let previous = unsafe { slot_at(merged.slot) }.load(Ordering::Relaxed);
@@ -185,6 +191,9 @@ impl Plan<'_> {
             };
             let variable = Variable { fingerprint: record.fingerprint, size: record.size, place };
             self.layer.add_variable(record.key, variable);
+            if record.flags & variable_flags::WRITTEN != 0 {
+                self.layer.add_written(record.key);
+            }
         }
         Ok(())
     }
@@ -204,6 +213,10 @@ impl Plan<'_> {
             if variable.fingerprint != record.fingerprint || variable.size != record.size {
                 let text = ["variable ", name, " has another type in the running program than the patch expects"];
                 return Err(Refusal::incompatible(&text));
+            }
+            if layer::is_written(record.key) {
+                self.kept.push(name);
+                continue;
             }
             // SAFETY: a variable of the process of that size.
             let old = unsafe { core::slice::from_raw_parts(destination as *const u8, record.size as usize) };
@@ -231,7 +244,7 @@ impl Prepared {
 
     /// Puts the patch in force. Every other thread is at rest.
     pub fn commit(self) -> String {
-        let Self { mut entry, image, libraries, stores, copies, unprotected, has_tls, name } = self;
+        let Self { mut entry, image, libraries, stores, copies, unprotected, has_tls, name, kept } = self;
         entry.public.applied_at = sys::wall_clock();
         let (to, frames) = (entry.public.to, entry.frames);
         image.leak();
@@ -261,7 +274,12 @@ impl Prepared {
         drop(signals);
         drop(unprotected);
         let (stores, copies) = (decimal(stores.len() as u64), decimal(copies.len() as u64));
-        ["applied patch ", name, ": ", &stores, " functions switched, ", &copies, " variables set"].concat()
+        let kept = if kept.is_empty() {
+            String::new()
+        } else {
+            ["; kept the running values of ", &kept, ", which an earlier version of the program wrote"].concat()
+        };
+        ["applied patch ", name, ": ", &stores, " functions switched, ", &copies, " variables set", &kept].concat()
     }
 }
 
@@ -304,7 +322,9 @@ impl PreparedUndo {
         control::set_state(entry.public.from);
         drop(signals);
         drop(self.0);
-        ["undid patch ", crate::registry::text_at(entry.public.name)].concat()
+        let name = crate::registry::text_at(entry.public.name);
+        entry.layer.retire();
+        ["undid patch ", name].concat()
     }
 }
 

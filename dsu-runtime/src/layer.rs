@@ -5,6 +5,16 @@
 
 use crate::journal;
 use crate::registry::{self, Function, Variable};
+use std::sync::Mutex;
+
+/// What layers that are gone leave behind: pointers in data may still be to stubs of a patch that was undone, and what
+/// its code has written stays written.
+static GONE: Mutex<Gone> = Mutex::new(Gone { functions: Vec::new(), written: Vec::new() });
+
+struct Gone {
+    functions: Vec<(u64, u64, Function)>,
+    written: Vec<u64>,
+}
 
 /// What one patch adds. Sorted by key.
 #[derive(Debug, Default)]
@@ -14,6 +24,8 @@ pub struct Layer {
     gone_functions: Vec<(u64, u64)>,
     variables: Vec<(u64, Option<Variable>)>,
     types: Vec<(u64, u64)>,
+    /// Keys of variables that the patch's code writes.
+    written: Vec<u64>,
 }
 
 impl Layer {
@@ -42,6 +54,23 @@ impl Layer {
         self.types.push((key, layout));
     }
 
+    /// Notes that the patch's code writes a variable.
+    pub fn add_written(&mut self, key: u64) {
+        self.written.push(key);
+    }
+
+    /// Leaves behind what must outlive the layer: to be called when its patch is undone.
+    pub fn retire(self) {
+        if let Ok(mut gone) = GONE.lock() {
+            for entry in self.functions {
+                if !gone.functions.iter().any(|other| (other.0, other.1) == (entry.0, entry.1)) {
+                    gone.functions.push(entry);
+                }
+            }
+            gone.written.extend(self.written);
+        }
+    }
+
     /// Sorts the tables: to be called once, when all is added.
     pub fn finish(&mut self) {
         self.functions.sort_by_key(|entry| (entry.0, entry.1));
@@ -65,6 +94,22 @@ impl Layer {
 pub fn function(key: u64, fingerprint: u64) -> Option<Function> {
     let found = journal::layers().find_map(|layer| layer.function(key, fingerprint));
     found.unwrap_or_else(|| registry::function(key, fingerprint))
+}
+
+/// Slot and stub that a patch which was undone had for the function of this name and prototype.
+pub fn gone_function(key: u64, fingerprint: u64) -> Function {
+    let found = GONE.lock().ok().and_then(|gone| {
+        let same = |entry: &&(u64, u64, Function)| (entry.0, entry.1) == (key, fingerprint);
+        gone.functions.iter().find(same).map(|entry| entry.2)
+    });
+    found.unwrap_or_default()
+}
+
+/// Whether any version of the program that this process has run writes the variable of this name.
+pub fn is_written(key: u64) -> bool {
+    registry::is_written(key)
+        || journal::layers().any(|layer| layer.written.contains(&key))
+        || GONE.lock().map_or(true, |gone| gone.written.contains(&key))
 }
 
 /// Whether there is a function of this name, with whatever prototype.

@@ -76,12 +76,21 @@ pub fn has_function(key: u64) -> bool {
     functions().binary_search_by_key(&key, |record| record.key).is_ok()
 }
 
-/// The variable of this name.
-pub fn variable(key: u64) -> Option<Variable> {
+fn variable_record(key: u64) -> Option<&'static VariableRecord> {
     // SAFETY: projections in bounds of the block.
     let records = records::<VariableRecord>(control::table(|control| unsafe { &raw const (*control).variables }));
     let index = records.binary_search_by_key(&key, |record| record.key).ok()?;
-    let record = records.get(index)?;
+    records.get(index)
+}
+
+/// Whether the executable's own code writes the variable of this name.
+pub fn is_written(key: u64) -> bool {
+    variable_record(key).is_some_and(|record| record.flags & variable_flags::WRITTEN != 0)
+}
+
+/// The variable of this name.
+pub fn variable(key: u64) -> Option<Variable> {
+    let record = variable_record(key)?;
     let place = if record.flags & variable_flags::TLS != 0 {
         Place::ThreadLocal { module: EXECUTABLE_MODULE, offset: record.tls_offset }
     } else {

@@ -13,7 +13,7 @@ use crate::unit::UnitImage;
 /// One text to compile.
 #[derive(Debug, Clone, Copy)]
 pub struct Job<'a> {
-    /// Where the text comes from: its compiler and directory are used.
+    /// Where the text comes from: it is compiled in that directory.
     pub image: &'a UnitImage,
     /// The text, with line markers.
     pub text: &'a str,

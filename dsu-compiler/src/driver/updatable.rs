@@ -86,6 +86,14 @@ struct Maker<'a> {
     plain_objects: HashMap<usize, Vec<u8>>,
 }
 
+/// Units, compiled.
+struct Compiled {
+    /// Per unit: its object; none where it is kept or does not compile.
+    objects: Vec<Option<Vec<u8>>>,
+    /// Units that do not compile, with the compiler's messages.
+    failures: Vec<(usize, String)>,
+}
+
 impl<'a> Maker<'a> {
     fn new(link: &'a Link<'a>, inputs: Inputs) -> Self {
         let name = link.output.display().to_string();
@@ -174,7 +182,7 @@ impl<'a> Maker<'a> {
             if rewritten.report.update_points.is_empty() {
                 return Ok(false);
             }
-            let (objects, failures) = self.compile_units(&input, &rewritten)?;
+            let Compiled { objects, failures } = self.compile_units(&input, &rewritten)?;
             if failures.is_empty() {
                 self.finish(&input, rewritten, objects, runtime)?;
                 return Ok(true);
@@ -187,15 +195,9 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// Compiles the rewritten texts; per unit an object if there is one, and the failures.
-    #[expect(clippy::type_complexity)]
-    fn compile_units(
-        &self,
-        input: &LinkInput,
-        rewritten: &Rewritten,
-    ) -> Result<(Vec<Option<Vec<u8>>>, Vec<(usize, String)>), DriverError> {
-        let mut objects = vec![None; input.units.len()];
-        let mut failures = Vec::new();
+    /// Compiles the rewritten texts.
+    fn compile_units(&self, input: &LinkInput, rewritten: &Rewritten) -> Result<Compiled, DriverError> {
+        let mut compiled = Compiled { objects: vec![None; input.units.len()], failures: Vec::new() };
         let mut jobs = Vec::new();
         let mut units = Vec::new();
         for (index, (unit, new)) in input.units.iter().zip(&rewritten.units).enumerate() {
@@ -208,11 +210,11 @@ impl<'a> Maker<'a> {
         }
         for (index, outcome) in units.into_iter().zip(build::compile(self.link.tools, &self.cache, &jobs)?) {
             match outcome {
-                Outcome::Object(bytes) => objects[index] = Some(bytes),
-                Outcome::Failed(message) => failures.push((index, message)),
+                Outcome::Object(bytes) => compiled.objects[index] = Some(bytes),
+                Outcome::Failed(message) => compiled.failures.push((index, message)),
             }
         }
-        Ok((objects, failures))
+        Ok(compiled)
     }
 
     /// Generates what ties the units together, and links.

@@ -270,8 +270,8 @@ impl<'a> Rewriter<'a> {
 
     fn points(&mut self) {
         for point in self.job.points.list.iter().filter(|p| p.function.unit == self.job.unit) {
-            let name = point.name.replace(['"', '\\', '\n'], "_");
-            let check = format!("if (__builtin_expect(dsu_pending, 0)) dsu_update_point(\"{name}\");");
+            let name = literal(&point.name);
+            let check = format!("if (__builtin_expect(dsu_pending, 0)) dsu_update_point({name});");
             match point.place {
                 Place::Loop(index) => {
                     let l = &self.facts().loops[index];
@@ -292,7 +292,7 @@ impl<'a> Rewriter<'a> {
     fn quiescent_calls(&mut self) {
         let (mut done, mut taken) = (BTreeSet::new(), BTreeSet::new());
         for point in &self.job.points.list {
-            let name = format!("\"{}\"", point.name.replace(['"', '\\', '\n'], "_"));
+            let name = literal(&point.name);
             for quiescent in &point.quiescent {
                 for (depth, call) in quiescent.chain.iter().enumerate() {
                     if call.unit != self.job.unit || !done.insert(*call) {
@@ -338,7 +338,7 @@ impl<'a> Rewriter<'a> {
         let body = definition.body;
         self.edits.insert(
             body,
-            format!("{declaration} if (__builtin_expect(dsu_pending, 0)) {{ dsu_update_point(\"{name}\");{again} }}"),
+            format!("{declaration} if (__builtin_expect(dsu_pending, 0)) {{ dsu_update_point({name});{again} }}"),
         );
     }
 
@@ -428,4 +428,9 @@ impl<'a> Rewriter<'a> {
             "{keep}__asm__(\".globl dsu_v_{label}\\n.hidden dsu_v_{label}{kind}\\n.set dsu_v_{label}, {symbol}\\n\");\n"
         )
     }
+}
+
+/// A name as a string literal of C.
+fn literal(name: &str) -> String {
+    format!("\"{}\"", name.replace(['"', '\\', '\n'], "_"))
 }

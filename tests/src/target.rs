@@ -42,8 +42,8 @@ impl Target {
         let (send, lines) = channel();
         if let Some(output) = child.stdout.take() {
             std::thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if send.send(line).is_err() {
+                for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                    if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                         return;
                     }
                 }

@@ -18,7 +18,8 @@ void command(const char *line)
     errno = 0;
     for (char *p = copy; *p; p++)
         *p = (char)toupper((unsigned char)*p);
-    fprintf(stdout, "%s: %ld %d %s\n", copy, strtol("12x", &end, 10), optind, end);
+    long number = strtol("12x", &end, 10);
+    fprintf(stdout, "%s: %ld %d %s\n", copy, number, optind, end);
     fflush(stdout);
     free(copy);
 #else

@@ -145,8 +145,9 @@ pub fn registered_variables(model: &Model) -> BTreeSet<VariableRef> {
     for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
         for (variable, v) in u.facts.variables.iter().enumerate() {
             let ours = v.definition.as_ref().is_some_and(|d| !d.system) && v.internal && v.reachable;
-            // A constant scalar is known by its value; it has no identity worth keeping.
-            if ours && !(v.constant && v.scalar) {
+            // A constant scalar whose address nobody takes is known by its value. Addresses of labels mean something
+            // only to the code they were taken in.
+            if ours && !(v.constant && v.scalar && !v.addressed) && !v.labels {
                 found.insert(VariableRef { unit, variable });
             }
         }

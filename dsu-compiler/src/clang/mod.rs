@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clang_sys as c;
 
 pub use clang_sys::{
-    CXCursor_ArraySubscriptExpr as SUBSCRIPT, CXCursor_AsmLabelAttr as ASM_LABEL, CXCursor_BinaryOperator as BINARY,
+    CXCursor_AddrLabelExpr as LABEL_ADDRESS, CXCursor_ArraySubscriptExpr as SUBSCRIPT, CXCursor_AsmLabelAttr as ASM_LABEL, CXCursor_BinaryOperator as BINARY,
     CXCursor_CStyleCastExpr as CAST, CXCursor_CallExpr as CALL, CXCursor_CaseStmt as CASE,
     CXCursor_CompoundAssignOperator as COMPOUND_ASSIGN, CXCursor_CompoundStmt as COMPOUND,
     CXCursor_ConditionalOperator as CONDITIONAL, CXCursor_DeclRefExpr as DECL_REF, CXCursor_DeclStmt as DECL_STMT,

@@ -83,7 +83,34 @@ impl Changes {
             }
         }
         changes.add_callers(old, new);
+        changes.add_rebound(old, new, pairing);
         changes
+    }
+
+    /// A unit that calls a function that the program did not define before, or does not define any more, must be
+    /// replaced, too: what it calls by the same name is another function now.
+    fn add_rebound(&mut self, old: &Description, new: &Description, pairing: &Pairing) {
+        let replaced = self.replaced.clone();
+        for (unit, u) in new.model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            if pairing.old_of[unit].is_none_or(|o| old.model.units[o].kept.is_some()) {
+                continue;
+            }
+            let rebound = |r: &crate::facts::Reference| {
+                let Target::Function(function) = r.target else { return false };
+                let f = &u.facts.functions[function];
+                if f.internal || f.definition.is_some() {
+                    return false;
+                }
+                match (old.model.functions.get(&f.symbol), new.model.functions.get(&f.symbol)) {
+                    (None, Some(now)) => replaced.contains(&now.unit),
+                    (Some(_), None) => !new.model.units.iter().any(|n| n.defines.iter().any(|(s, _)| *s == f.symbol)),
+                    _ => false,
+                }
+            };
+            if u.facts.references.iter().any(rebound) {
+                self.replaced.insert(unit);
+            }
+        }
     }
 
     /// A unit that calls a function under its new prototype must be replaced, too.
@@ -133,6 +160,9 @@ impl Changes {
         }
         for &unit in &self.replaced {
             let u = &new.model.units[unit];
+            if let Some(v) = u.facts.variables.iter().find(|v| v.alias.is_some()) {
+                found.push(format!("unit {} has a variable that is an alias ({}): it cannot be replaced", u.name, v.name));
+            }
             let defines = |text: &String| text.contains(':') || text.contains(".globl") || text.contains(".set");
             if let Some(text) = u.facts.assembler.iter().find(|t| defines(t)) {
                 let text: String = text.chars().take(60).collect();
@@ -176,7 +206,7 @@ fn compare_variables(before: &UnitFacts, after: &UnitFacts, changes: &mut UnitCh
         match old.get(name) {
             None => changes.variables_added.push(name.clone()),
             Some(o) => {
-                if o.ty != v.ty || o.value() != v.value() {
+                if o.ty != v.ty || o.thread_local != v.thread_local || o.value() != v.value() {
                     changes.variables.push(name.clone());
                 }
             }

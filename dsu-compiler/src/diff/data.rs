@@ -98,6 +98,14 @@ impl Decider<'_> {
         }
         let Some(old_at) = self.old_variable(at) else { return Some(Fate::New) };
         let o = self.old.variable(old_at);
+        if o.constant && !v.constant && !never_written(self.new, at) {
+            data.refusals.push(format!(
+                "variable {} was constant and is written now: the running program has it in memory that cannot be \
+                 written; give the new variable another name, or restart the program for this change",
+                self.describe(at)
+            ));
+            return Some(Fate::New);
+        }
         let unwritten = never_written(self.old, old_at) && never_written(self.new, at);
         if fingerprint(&o.ty) == fingerprint(&v.ty) && o.thread_local == v.thread_local {
             if o.value() == v.value() {
@@ -114,10 +122,12 @@ impl Decider<'_> {
             return Some(Fate::Grown(old_at));
         }
         data.refusals.push(format!(
-            "variable {} changed its type from {} to {}: its running value cannot be carried over by this version of \
+            "variable {} changed its type from {}{} to {}{}: its running value cannot be carried over by this version of \
              dsu-diff; keep the type, give the new variable another name, or restart the program for this change",
             self.describe(at),
+            o.storage(),
             o.ty,
+            v.storage(),
             v.ty
         ));
         Some(Fate::New)
@@ -167,7 +177,7 @@ impl Decider<'_> {
 /// Whether nothing in the program writes a variable after it was initialised.
 pub fn never_written(model: &Model, at: VariableRef) -> bool {
     let v = model.variable(at);
-    if v.volatile {
+    if v.volatile || v.aliased {
         return false;
     }
     if v.constant {
@@ -181,7 +191,7 @@ pub fn never_written(model: &Model, at: VariableRef) -> bool {
     for (unit, u) in units {
         for reference in &u.facts.references {
             let Target::Variable(variable) = reference.target else { continue };
-            if reference.usage != Usage::Read && model.variable_of(unit, variable) == Some(at) {
+            if !matches!(reference.usage, Usage::Read | Usage::Point) && model.variable_of(unit, variable) == Some(at) {
                 return false;
             }
         }

@@ -50,8 +50,8 @@ impl<'a> Content<'a> {
         let from = self.tokens.partition_point(|t| t.start < start);
         for (n, token) in self.tokens_in(start, end).iter().enumerate() {
             let word = self.text.get(token.start..token.end).unwrap_or("");
-            if token.kind == Kind::Number && self.is_line_number(from + n, word) {
-                hasher.update(b"__LINE__");
+            if let Some(delta) = self.line_number(from + n, word).filter(|_| token.kind == Kind::Number) {
+                hasher.update(b"__LINE__").update(&delta.to_le_bytes());
             } else if !(token.kind == Kind::Directive) {
                 hasher.update(word.as_bytes());
             }
@@ -60,11 +60,12 @@ impl<'a> Content<'a> {
         hasher.finalize()
     }
 
-    fn is_line_number(&self, index: usize, word: &str) -> bool {
-        let Ok(number) = word.parse::<u32>() else { return false };
+    /// How many lines below its own line a number says it stands, if it may be `__LINE__`.
+    fn line_number(&self, index: usize, word: &str) -> Option<u32> {
+        let number = word.parse::<u32>().ok()?;
         let line = self.tokens[index].line;
         let next = self.tokens[index..].iter().map(|t| t.line).find(|l| *l != line).unwrap_or(line);
-        number == line || (number > line && number <= next && next - line < 100)
+        (number == line || (number > line && number <= next && next - line < 100)).then(|| number - line)
     }
 
     /// Items named in a range.
@@ -95,8 +96,8 @@ impl<'a> Content<'a> {
         seen
     }
 
-    /// Identity of a range and of what it depends on: of items to `enter` their text, of variables only the type, which
-    /// an initialiser may complete (`sizeof table`).
+    /// Identity of a range and of what it depends on: of items to `enter` their text, of variables and functions the
+    /// type, which an initialiser may complete (`sizeof table`).
     pub fn dependent(
         &self,
         start: usize,
@@ -157,7 +158,10 @@ pub fn identify(facts: &mut UnitFacts, text: &str, tokens: Vec<Token>) {
             .chain(facts.variables.iter().filter_map(|v| v.definition.as_ref().map(|d| (d.start, ()))))
             .collect();
         let enter = |item: usize| !bodies.contains_key(&items[item].start);
-        let names: Vec<(String, String)> = facts.variables.iter().map(|v| (v.name.clone(), v.ty.clone())).collect();
+        let of_variable = |v: &crate::facts::Variable| (v.name.clone(), format!("{}{}", v.storage(), v.ty));
+        let of_function = |f: &crate::facts::Function| (f.name.clone(), f.prototype.clone());
+        let names: Vec<(String, String)> =
+            facts.variables.iter().map(of_variable).chain(facts.functions.iter().map(of_function)).collect();
         let mut types: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
         for (name, ty) in &names {
             for item in content.declared.get(name.as_str()).into_iter().flatten() {

@@ -29,6 +29,10 @@ pub fn extract(image: &UnitImage) -> Result<UnitFacts, ClangError> {
     }
     walker.errors(&ast);
     let mut facts = walker.facts;
+    let aliased: Vec<String> = facts.variables.iter().filter_map(|v| v.alias.clone()).collect();
+    for v in &mut facts.variables {
+        v.aliased = v.function.is_none() && aliased.iter().any(|a| *a == v.symbol || *a == v.name);
+    }
     facts.references.sort_by_key(|r| r.at);
     facts.references.dedup_by_key(|r| r.at);
     facts.items.sort_by_key(|i| (i.start, i.end));
@@ -54,7 +58,7 @@ fn prune(facts: &mut UnitFacts) {
         used_functions[i] |= f.definition.is_some() || f.attributes.alias.is_some();
     }
     for (i, v) in facts.variables.iter().enumerate() {
-        used_variables[i] |= v.definition.is_some();
+        used_variables[i] |= v.definition.is_some() || v.alias.is_some();
     }
     let functions = renumber(&mut facts.functions, &used_functions);
     let variables = renumber(&mut facts.variables, &used_variables);
@@ -391,6 +395,10 @@ impl<'t> Walker<'t> {
             thread_local: node.is_thread_local(),
             constant: false,
             volatile: ty.is_volatile(),
+            alias: None,
+            aliased: false,
+            addressed: false,
+            labels: false,
             ty: String::new(),
             size: 0,
             element: None,
@@ -416,6 +424,8 @@ impl<'t> Walker<'t> {
         let name_end = at + identifier_at(self.text, at, &name).unwrap_or(name.len());
         let (file, line) = node.presumed();
         let system = node.in_system_header();
+        let alias = self.attributes(&node.children()).alias;
+        let labels = node.initializer().is_some_and(has_labels);
         let site = Site { start, after: after_semicolon(self.text, end).unwrap_or(end), function: self.inside };
         let definition = (!node.is_extern() || node.initializer().is_some()).then(|| VariableDefinition {
             start,
@@ -429,6 +439,8 @@ impl<'t> Walker<'t> {
             closure: Default::default(),
         });
         let entry = &mut self.facts.variables[index];
+        entry.alias = entry.alias.take().or(alias);
+        entry.labels |= labels;
         entry.constant = ty.is_const() || innermost.is_const();
         entry.declarations.push(site);
         if entry.ty.is_empty() || ty.size().is_some() {
@@ -483,7 +495,9 @@ impl<'t> Walker<'t> {
                 path.push(node);
                 let usage = usage::of_variable(path, self.text);
                 path.pop();
-                (Target::Variable(self.variable_index(declaration)), usage)
+                let index = self.variable_index(declaration);
+                self.facts.variables[index].addressed |= matches!(usage, Usage::Point | Usage::Escape);
+                (Target::Variable(index), usage)
             }
             _ => return,
         };
@@ -580,6 +594,10 @@ fn usage_of_function<'a>(node: Node<'a>, path: &[Node<'a>]) -> FunctionUse<'a> {
         }
     }
     FunctionUse::Address
+}
+
+fn has_labels(node: Node<'_>) -> bool {
+    node.kind() == clang::LABEL_ADDRESS || node.children().into_iter().any(has_labels)
 }
 
 /// The function that an expression names, if that is all it does.

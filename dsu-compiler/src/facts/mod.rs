@@ -139,6 +139,14 @@ pub struct Variable {
     pub constant: bool,
     /// `volatile`.
     pub volatile: bool,
+    /// Another name for the variable of this symbol: attribute `alias`.
+    pub alias: Option<String>,
+    /// Another variable is an alias of it.
+    pub aliased: bool,
+    /// Its address is used, not only its value.
+    pub addressed: bool,
+    /// Its initialiser contains addresses of labels: it belongs to the code of one version.
+    pub labels: bool,
     /// Type in canonical form; the fingerprint is made of it.
     pub ty: String,
     /// Size in bytes; 0 if never complete in this unit.
@@ -151,6 +159,13 @@ pub struct Variable {
     pub definition: Option<VariableDefinition>,
     /// All its declarations, definitions included.
     pub declarations: Vec<Site>,
+}
+
+impl Variable {
+    /// How it is stored, in words.
+    pub fn storage(&self) -> &'static str {
+        if self.thread_local { "thread-local " } else { "" }
+    }
 }
 
 /// Where a variable is defined.
@@ -207,8 +222,10 @@ pub enum Usage {
     Address,
     /// A function stands for its address, as an argument in a call of a function, by index.
     Argument(usize),
-    /// A variable is read, or its address taken as pointer to `const`.
+    /// A variable is read.
     Read,
+    /// A variable's address is taken as pointer to `const`, or compared.
+    Point,
     /// A variable is written.
     Write,
     /// A variable's address is taken such that it might be written.

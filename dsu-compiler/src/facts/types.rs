@@ -15,13 +15,25 @@ pub struct Printer {
 impl Printer {
     /// Notes that a typedef gives a name to a struct, union or enum without a tag.
     pub fn note_typedef(&mut self, node: Node<'_>) {
-        let ty = node.ty().canonical();
+        let (mut ty, mut name) = (node.ty().canonical(), node.name());
+        // A pointer to it, or an array, may be all that has a name.
+        while matches!(ty.kind(), clang::T_POINTER | clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY) {
+            (ty, name) = if ty.kind() == clang::T_POINTER {
+                (ty.pointee().canonical(), format!("*{name}"))
+            } else {
+                (ty.element().canonical(), format!("{name}[]"))
+            };
+        }
         if !matches!(ty.kind(), clang::T_RECORD | clang::T_ENUM) {
             return;
         }
         if let Some(declaration) = ty.declaration() {
             if tag(declaration).is_none() {
-                self.typedef_names.entry(declaration.identity()).or_insert_with(|| node.name());
+                let known = self.typedef_names.entry(declaration.identity()).or_insert_with(|| name.clone());
+                // Its own name is better than that of a pointer to it.
+                if known.contains(['*', '[']) && !name.contains(['*', '[']) {
+                    *known = name;
+                }
             }
         }
     }
@@ -76,24 +88,25 @@ impl Printer {
         self.name(declaration).unwrap_or_else(|| {
             let fields: Vec<String> = members(declaration)
                 .map(|m| match m.kind() {
-                    clang::FIELD => format!("{}:{:?}:{}", m.name(), m.bit_width(), self.print(m.ty())),
+                    clang::FIELD => {
+                        format!("{}:{:?}:{:?}:{}", m.name(), m.bit_offset(), m.bit_width(), self.print(m.ty()))
+                    }
                     _ => self.print(m.ty()),
                 })
                 .collect();
-            let constants: Vec<String> = declaration
-                .children()
-                .into_iter()
-                .filter(|c| c.kind() == clang::ENUM_CONSTANT)
-                .map(|c| format!("{}={}", c.name(), c.enum_value()))
-                .collect();
-            format!("{}{{{}{}}}", keyword(declaration), fields.join(";"), constants.join(","))
+            // The constants of an enum are values, not storage.
+            let size = (ty.size().unwrap_or(0), ty.align().unwrap_or(0));
+            format!("{}{{{};{}:{}}}", keyword(declaration), fields.join(";"), size.0, size.1)
         })
     }
 
     /// The name of a struct, union or enum: `struct tag`, or the typedef that names it.
     pub fn name(&self, declaration: Node<'_>) -> Option<String> {
+        // One that is local to a function has nothing to do with others of its name.
+        let function = declaration.parent().filter(|p| p.kind() == clang::FUNCTION && p.is_definition());
+        let place = function.map(|f| format!(" in {}", f.name())).unwrap_or_default();
         tag(declaration)
-            .map(|tag| format!("{} {tag}", keyword(declaration)))
+            .map(|tag| format!("{} {tag}{place}", keyword(declaration)))
             .or_else(|| self.typedef_names.get(&declaration.identity()).cloned())
     }
 

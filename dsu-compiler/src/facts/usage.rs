@@ -5,6 +5,7 @@
 
 use crate::clang::{self, Node};
 use crate::facts::Usage;
+use crate::text::lexer::{Kind, Lexer};
 
 /// What the expression climbed so far denotes.
 enum State {
@@ -45,6 +46,7 @@ fn climb_object(parent: Node<'_>, child: Node<'_>, text: &str) -> Step {
     match parent.kind() {
         clang::PAREN => Step::Climb(State::Object),
         clang::MEMBER if !is_array => Step::Climb(State::Object),
+        clang::UNEXPOSED_EXPR if !is_implicit(parent, child) => Step::Done(Usage::Escape),
         clang::UNEXPOSED_EXPR if is_array => Step::Climb(State::Pointer),
         // A scalar or struct below an implicit conversion is loaded.
         clang::UNEXPOSED_EXPR => Step::Done(Usage::Read),
@@ -54,7 +56,7 @@ fn climb_object(parent: Node<'_>, child: Node<'_>, text: &str) -> Step {
             b'+' | b'-' => Step::Done(Usage::Write),
             _ => Step::Done(Usage::Escape),
         },
-        clang::BINARY if binary_operator(parent, child, text) == Some("=") => Step::Done(Usage::Write),
+        clang::BINARY if binary_operator(parent, child, text).as_deref() == Some("=") => Step::Done(Usage::Write),
         clang::BINARY => Step::Done(Usage::Read),
         clang::COMPOUND_ASSIGN if is_first(parent, child) => Step::Done(Usage::Write),
         clang::COMPOUND_ASSIGN | clang::INIT_LIST | clang::CALL | clang::RETURN => Step::Done(Usage::Read),
@@ -68,23 +70,44 @@ fn climb_pointer(parent: Node<'_>, child: Node<'_>, text: &str) -> Step {
         pointee.is_const()
     };
     match parent.kind() {
+        // What else is unexposed may write: `__atomic_fetch_add(&n, ...)`.
+        clang::UNEXPOSED_EXPR if !is_implicit(parent, child) => Step::Done(Usage::Escape),
         clang::PAREN | clang::UNEXPOSED_EXPR | clang::CONDITIONAL => Step::Climb(State::Pointer),
         clang::SUBSCRIPT if is_first(parent, child) => Step::Climb(State::Object),
         clang::MEMBER => Step::Climb(State::Object),
         clang::UNARY if unary_operator(parent, child, text) == b'*' => Step::Climb(State::Object),
-        clang::UNARY => Step::Done(Usage::Read),
-        clang::BINARY => match binary_operator(parent, child, text) {
-            Some("=") => Step::Done(Usage::Escape),
-            _ if points_to_const() => Step::Done(Usage::Read),
-            _ => match operator_text(parent, text) {
-                Some("+" | "-") => Step::Climb(State::Pointer),
-                Some("==" | "!=" | "<" | ">" | "<=" | ">=" | "&&" | "||") => Step::Done(Usage::Read),
-                _ => Step::Done(Usage::Escape),
-            },
+        clang::UNARY if unary_operator(parent, child, text) == b'!' => Step::Done(Usage::Point),
+        clang::UNARY => Step::Done(Usage::Escape),
+        clang::BINARY => match operator_text(parent, text).as_deref() {
+            Some("=") if !points_to_const() || is_first(parent, child) => Step::Done(Usage::Escape),
+            Some("+" | "-") => Step::Climb(State::Pointer),
+            Some("==" | "!=" | "<" | ">" | "<=" | ">=" | "&&" | "||") => Step::Done(Usage::Point),
+            _ if points_to_const() => Step::Done(Usage::Point),
+            _ => Step::Done(Usage::Escape),
         },
-        _ if points_to_const() => Step::Done(Usage::Read),
+        clang::CALL if points_to_const() && gives_pointer(parent) => Step::Done(Usage::Escape),
+        _ if points_to_const() => Step::Done(Usage::Point),
         _ => Step::Done(Usage::Escape),
     }
+}
+
+/// Whether an expression is an implicit conversion of another: those have no text of their own.
+fn is_implicit(parent: Node<'_>, child: Node<'_>) -> bool {
+    parent.range() == child.range()
+}
+
+/// Whether a call may give back a pointer into what it got as pointer to `const`, for writing: as `strchr`, `bsearch` and
+/// `strtol` do.
+fn gives_pointer(call: Node<'_>) -> bool {
+    let writable = |ty: clang::Type<'_>| {
+        let ty = ty.canonical();
+        ty.kind() == clang::T_POINTER && {
+            let pointee = ty.pointee().canonical();
+            pointee.kind() != clang::T_FUNCTION && !pointee.is_const()
+        }
+    };
+    let to_writable = |ty: clang::Type<'_>| ty.canonical().kind() == clang::T_POINTER && writable(ty.canonical().pointee());
+    writable(call.ty()) || call.children().iter().skip(1).any(|argument| to_writable(argument.ty()))
 }
 
 fn is_first(parent: Node<'_>, child: Node<'_>) -> bool {
@@ -95,17 +118,22 @@ fn is_first(parent: Node<'_>, child: Node<'_>) -> bool {
 fn unary_operator(parent: Node<'_>, child: Node<'_>, text: &str) -> u8 {
     let ((start, end), (inner, inner_end)) = (parent.range(), child.range());
     let place = if start < inner { start..inner } else { inner_end..end };
-    text.get(place).and_then(|t| t.trim_start().bytes().next()).unwrap_or(0)
+    text.get(place).and_then(|t| tokens(t).bytes().next()).unwrap_or(0)
 }
 
-/// `Some("=")` if the child is the left side of an assignment; else another operator or `None`.
-fn binary_operator<'t>(parent: Node<'_>, child: Node<'_>, text: &'t str) -> Option<&'t str> {
-    operator_text(parent, text).filter(|operator| *operator != "=" || is_first(parent, child))
+/// `=` if the child is the left side of an assignment; else another operator or `None`.
+fn binary_operator(parent: Node<'_>, child: Node<'_>, text: &str) -> Option<String> {
+    operator_text(parent, text).filter(|operator| operator != "=" || is_first(parent, child))
 }
 
-fn operator_text<'t>(parent: Node<'_>, text: &'t str) -> Option<&'t str> {
+fn operator_text(parent: Node<'_>, text: &str) -> Option<String> {
     let children = parent.children();
     let (left, right) = (children.first()?.range(), children.get(1)?.range());
-    let between = text.get(left.1..right.0)?.trim_matches(|c: char| c.is_whitespace() || c == '(' || c == ')');
-    Some(between)
+    Some(tokens(text.get(left.1..right.0)?).trim_matches(['(', ')']).to_owned())
+}
+
+/// The tokens of a piece of text, put together: line markers may stand between them.
+fn tokens(text: &str) -> String {
+    let lexer = Lexer::new(text, 0);
+    lexer.filter(|t| t.kind != Kind::Directive).filter_map(|t| text.get(t.start..t.end)).collect()
 }

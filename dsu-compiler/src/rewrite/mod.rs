@@ -109,7 +109,8 @@ impl<'a> Rewriter<'a> {
     fn hidden(&self) -> &'static str {
         match self.job.purpose {
             Purpose::Base => " __attribute__((visibility(\"hidden\")))",
-            Purpose::Patch => "",
+            // Whatever `#pragma GCC visibility` says here, in a patch these come from the running program.
+            Purpose::Patch => " __attribute__((visibility(\"default\")))",
         }
     }
 
@@ -194,6 +195,7 @@ impl<'a> Rewriter<'a> {
     fn alias_for(&self, reference: &Reference, index: usize) -> Option<Alias> {
         let (unit, model) = (self.job.unit, self.job.model);
         let function = match reference.target {
+            Target::Variable(v) if self.is_value(v, reference) => return None,
             Target::Variable(v) => return self.job.bound.contains(&v).then_some(Alias::Variable(v)),
             Target::Function(f) => f,
         };
@@ -215,6 +217,17 @@ impl<'a> Rewriter<'a> {
         // An inline function belongs to its caller's code, on an update path too.
         let inlined = callee.inline || callee.attributes.always_inline;
         (!own || (on_path && !inlined)).then_some(Alias::Slot(function))
+    }
+
+    /// Whether a reference in an initialiser stands for the value of a constant: that must be known to the compiler.
+    fn is_value(&self, variable: usize, reference: &Reference) -> bool {
+        let v = &self.facts().variables[variable];
+        let initializers = || self.facts().variables.iter().filter_map(|v| v.definition.as_ref()?.initializer);
+        v.constant
+            && v.scalar
+            && v.definition.as_ref().is_some_and(|d| d.initializer.is_some())
+            && reference.usage == Usage::Read
+            && initializers().any(|(start, end)| (start..end).contains(&reference.at))
     }
 
     fn in_system_header(&self, reference: &Reference) -> bool {
@@ -260,10 +273,10 @@ impl<'a> Rewriter<'a> {
         match alias {
             Alias::Slot(_) => format!("extern __typeof__({name}) *{new}{hidden};"),
             Alias::Stub(_) => format!("extern __typeof__({name}) {new}{hidden};"),
-            Alias::Wrapper(_) => format!("extern __typeof__({name}) {new};"),
+            Alias::Wrapper(_) => format!("extern __typeof__({name}) {new} __attribute__((visibility(\"default\")));"),
             Alias::Variable(v) => {
                 let thread = if self.facts().variables[v].thread_local { "__thread " } else { "" };
-                format!("extern {thread}__typeof__({name}) {new};")
+                format!("extern {thread}__typeof__({name}) {new}{hidden};")
             }
         }
     }
@@ -375,7 +388,7 @@ impl<'a> Rewriter<'a> {
 
     fn prelude(&mut self) {
         let hidden = self.hidden();
-        let at = self.facts().items.first().map_or(0, |i| i.start);
+        let at = self.facts().items.first().map_or(self.text().len(), |i| i.start);
         self.edits.insert(
             at,
             format!(

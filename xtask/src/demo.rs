@@ -2,8 +2,6 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
-    net::TcpStream,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -13,7 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     build::Compiler,
-    cmd, deps, paths, process,
+    cmd, deps,
+    lines::Client,
+    paths, process,
     recipe::show,
     tools::{self, Pushed},
     ui,
@@ -171,66 +171,4 @@ fn requests(port: u16, stop: &AtomicBool) -> Result<Load> {
         load.longest = load.longest.max(start.elapsed());
     }
     Ok(load)
-}
-
-/// A client that speaks in lines.
-struct Client {
-    connection: BufReader<TcpStream>,
-}
-
-impl Client {
-    fn connect(port: u16) -> Result<Self> {
-        Ok(Self { connection: BufReader::new(process::connect(port)?) })
-    }
-
-    fn send(&mut self, line: &str) -> Result<()> {
-        self.connection.get_mut().write_all(format!("{line}\n").as_bytes()).context("the connection is lost")
-    }
-
-    fn receive(&mut self) -> Result<String> {
-        let mut line = String::new();
-        let n = self.connection.read_line(&mut line).context("no answer")?;
-        ensure!(n > 0, "the server closed the connection");
-        Ok(line.trim_end().to_string())
-    }
-
-    fn hear(&mut self, expected: &str) -> Result<()> {
-        self.hear_like(expected, "")
-    }
-
-    /// The next line must begin and end like this.
-    fn hear_like(&mut self, begin: &str, end: &str) -> Result<()> {
-        let line = self.receive()?;
-        ui::note(&format!("  < {line}"));
-        let fits = if end.is_empty() { line == begin } else { line.starts_with(begin) && line.ends_with(end) };
-        ensure!(fits, "expected: {begin}{end}");
-        Ok(())
-    }
-
-    /// Sends a line and expects this answer.
-    fn say(&mut self, line: &str, expected: &str) -> Result<()> {
-        ui::note(&format!("  > {line}"));
-        self.send(line)?;
-        self.hear(expected)
-    }
-
-    fn quietly(&mut self, line: &str, expected: &str) -> Result<()> {
-        self.send(line)?;
-        let answer = self.receive()?;
-        ensure!(answer == expected, "answer to {line}: {answer}; expected: {expected}");
-        Ok(())
-    }
-
-    /// Sends a line whose answer must have this many lines before the dot.
-    fn count(&mut self, line: &str, expected: usize, remark: &str) -> Result<()> {
-        self.send(line)?;
-        let mut lines = 0;
-        while self.receive()? != "." {
-            lines += 1;
-        }
-        ui::note(&format!("  > {line}"));
-        ui::note(&format!("  < {lines} lines{remark}"));
-        ensure!(lines == expected, "expected {expected} lines");
-        Ok(())
-    }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod deps;
 mod fetch;
 mod ftp;
+mod lines;
 mod paths;
 mod process;
 mod recipe;
@@ -15,6 +16,7 @@ mod series;
 mod server;
 mod test;
 mod tools;
+mod tutorial;
 mod ui;
 
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ struct Options {
 enum Task {
     /// Update a small server while it is used, and undo it
     Demo,
+    /// Follow the tutorial of the README
+    Tutorial,
     /// Check everything: format, lints, tests, the demo, real servers
     Test {
         /// Leave out the real servers
@@ -67,6 +71,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Options::parse().task {
         Task::Demo => demo::task(),
+        Task::Tutorial => tools::build().and_then(|()| tutorial::task()),
         Task::Test { quick } => test::task(quick),
         Task::Deps => deps::ensure(),
         Task::Bench { only, pairs, builds, null } => {

@@ -12,9 +12,9 @@ static int far = VERSION * 10;
 static int extended = VERSION * 10;
 static int timeout = VERSION + 7; /* not the number of a line, though it stands on one above */
 #if VERSION == 1
-static int lines = 15;
+static int lines = 18;
 #else
-static int lines = 17;
+static int lines = 21;
 #endif
 
 

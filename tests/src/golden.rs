@@ -35,7 +35,8 @@ pub fn test(path: &Path) -> Result<()> {
     let variants = if variants.is_empty() { VARIANTS.iter().map(|v| (*v).to_owned()).collect() } else { variants };
     for (number, variant) in variants.iter().enumerate() {
         let output = scratch.path().join(format!("variant{number}"));
-        test_variant(&program, &words(variant), &output, &temporary).with_context(|| format!("with flags {variant}"))?;
+        test_variant(&program, &words(variant), &output, &temporary)
+            .with_context(|| format!("with flags {variant}"))?;
     }
     let left: Vec<_> = std::fs::read_dir(&temporary)?.flatten().map(|e| e.file_name()).collect();
     ensure!(left.is_empty(), "temporary files are left: {left:?}");
@@ -48,7 +49,11 @@ fn test_variant(program: &Program, flags: &[String], output: &Path, temporary: &
     if !failures.is_empty() {
         ensure!(!updatable.link.status.success(), "the link does not fail");
         for fragment in failures {
-            ensure!(updatable.link.stderr.contains(fragment), "dsu-cc says:\n{}\nnot {fragment}", updatable.link.stderr);
+            ensure!(
+                updatable.link.stderr.contains(fragment),
+                "dsu-cc says:\n{}\nnot {fragment}",
+                updatable.link.stderr
+            );
         }
         return Ok(());
     }
@@ -103,7 +108,10 @@ fn check_report(program: &Program, built: &Built) -> Result<()> {
     let names = |field: &str| -> BTreeSet<String> {
         let list = built.report[field].as_array().cloned().unwrap_or_default();
         // Static functions are reported as NAME@UNIT.
-        list.iter().filter_map(|v| v.as_str()).flat_map(|s| [s.to_owned(), s.split('@').next().unwrap_or(s).to_owned()]).collect()
+        list.iter()
+            .filter_map(|v| v.as_str())
+            .flat_map(|s| [s.to_owned(), s.split('@').next().unwrap_or(s).to_owned()])
+            .collect()
     };
     let (stubs, by_name) = (names("stubs"), names("by_name_stubs"));
     for name in directives.words("stub") {

@@ -13,9 +13,31 @@ pub struct Directives(BTreeMap<String, Vec<String>>);
 
 /// The directives that exist; see `README.md`.
 const KNOWN: &[&str] = &[
-    "archive", "args", "by-name", "config", "direct", "exit", "flags", "flags-for", "indirect", "kept", "link",
-    "link-fails", "needs", "no-stub", "no-symbol", "not-rewritten", "note", "object", "output", "plain", "rewritten",
-    "stdin", "stub", "symbol", "variant",
+    "archive",
+    "args",
+    "by-name",
+    "config",
+    "direct",
+    "exit",
+    "flags",
+    "flags-for",
+    "indirect",
+    "kept",
+    "link",
+    "link-fails",
+    "needs",
+    "no-stub",
+    "no-symbol",
+    "not-rewritten",
+    "note",
+    "object",
+    "output",
+    "plain",
+    "rewritten",
+    "stdin",
+    "stub",
+    "symbol",
+    "variant",
 ];
 
 impl Directives {
@@ -171,9 +193,10 @@ impl Program {
         }
         command.args(self.directives.words("link"));
         let link = run(command)?;
-        let report = link.stderr.find('{').and_then(|at| {
-            serde_json::Deserializer::from_str(link.stderr.get(at..)?).into_iter().next()?.ok()
-        });
+        let report = link
+            .stderr
+            .find('{')
+            .and_then(|at| serde_json::Deserializer::from_str(link.stderr.get(at..)?).into_iter().next()?.ok());
         Ok(Built { executable, report: report.unwrap_or_default(), link, saved })
     }
 }

@@ -208,7 +208,8 @@ impl Run<'_> {
         let version = list.remove(0);
         let built = self.versions.executable(&version)?;
         // A name of its own, so that scripts can do to it what they like.
-        let executable = self.room.join(format!("{name}-{version}"));
+        let plain = version.split('+').next().unwrap_or(&version);
+        let executable = self.room.join(format!("{name}-{plain}"));
         // Not a copy: a file that was open for writing when another thread forked cannot be run.
         let _ = std::fs::remove_file(&executable);
         std::fs::hard_link(&built, &executable).context("linking the executable")?;

@@ -17,6 +17,7 @@ pub struct Versions {
     scratch: tempfile::TempDir,
     built: Mutex<HashMap<String, Arc<Built>>>,
     patches: Mutex<HashMap<(String, String), Arc<Patch>>>,
+    flagged: Mutex<Vec<String>>,
 }
 
 /// What `dsu-diff` made.
@@ -41,6 +42,7 @@ impl Versions {
             scratch,
             built: Mutex::default(),
             patches: Mutex::default(),
+            flagged: Mutex::default(),
         })
     }
 
@@ -67,6 +69,17 @@ impl Versions {
         Ok(self.build(version)?.executable.clone())
     }
 
+    /// A version's name without its flags, which would make file names too long.
+    fn short(&self, version: &str) -> String {
+        let Some((name, _)) = version.split_once('+') else { return version.to_owned() };
+        let mut all = self.flagged.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = all.iter().position(|v| v == version).unwrap_or_else(|| {
+            all.push(version.to_owned());
+            all.len() - 1
+        });
+        format!("{name}+{number}")
+    }
+
     /// Builds a version, once.
     ///
     /// # Errors
@@ -87,7 +100,7 @@ impl Versions {
         let number = name.strip_prefix('v').context("versions are called v1, v2, ...")?;
         flags.push(format!("-DVERSION={number}"));
         // Every version has a directory of its own for sources, as if it had been fetched anew.
-        let root = self.scratch.path().join(version.replace('/', "_"));
+        let root = self.scratch.path().join(self.short(version));
         let source = root.join("source");
         let common = tools()?.home.join("update/common");
         flags.push(format!("-I{}", common.display()));
@@ -125,7 +138,7 @@ impl Versions {
         if let Some(patch) = all.get(&key) {
             return Ok(patch.clone());
         }
-        let file = self.scratch.path().join(format!("{from}-{to}.dsu"));
+        let file = self.scratch.path().join(format!("{}-{}.dsu", self.short(from), self.short(to)));
         let mut command = tools()?.command(&tools()?.diff, self.scratch.path(), &self.temporary());
         command.arg(old).arg(new).arg("-o").arg(&file);
         let patch = Arc::new(Patch { file, finished: run(command)? });

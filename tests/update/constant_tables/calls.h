@@ -1,0 +1,2 @@
+extern int (*const exported[2])(int);
+int call_exported(void);

@@ -18,7 +18,7 @@ use crate::analyse::model::Model;
 use crate::analyse::points::Points;
 
 const MAGIC: &[u8; 8] = b"DSUPROG\0";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const HEADER: usize = 24;
 /// Long enough that the headers one unit includes are still in the window at the next.
 const WINDOW_LOG: u32 = 27;
@@ -38,6 +38,8 @@ pub struct Description {
     pub points: Points,
     /// Symbols outside the rewritten units that the registry lists.
     pub foreign: Vec<String>,
+    /// Objects that dsu-cc did not compile, the toolchain's own left out: file name, and identity of the content.
+    pub objects: Vec<(String, Id)>,
 }
 
 /// Why a description cannot be read.

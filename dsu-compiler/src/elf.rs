@@ -57,6 +57,8 @@ pub struct Executable {
     pub machine: u16,
     /// Global symbols it defines.
     pub defined: HashSet<String>,
+    /// It has no symbol table.
+    pub stripped: bool,
     /// Dynamic symbols it defines.
     pub exported: HashSet<String>,
 }
@@ -68,13 +70,15 @@ pub struct Executable {
 pub fn executable(bytes: &[u8]) -> Result<Executable> {
     let header = Header::read(bytes)?;
     let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(bytes)?;
-    let defined = file.symbols().filter(|s| s.is_global() && !s.is_undefined());
+    // The linker makes hidden symbols local.
+    let defined = file.symbols().filter(|s| !s.is_undefined());
     let exported = file.dynamic_symbols().filter(|s| s.is_global() && !s.is_undefined());
     let dynamic = file.elf_program_headers().iter().any(|p| p.p_type.get(object::LittleEndian).0 == PT_INTERP);
     Ok(Executable {
         executable: matches!(header.kind, ET_EXEC | ET_DYN),
         dynamic,
         machine: header.machine,
+        stripped: file.symbols().next().is_none(),
         defined: names(defined),
         exported: names(exported),
     })
@@ -101,6 +105,10 @@ pub struct ObjectSymbols {
     pub defined: Vec<DefinedSymbol>,
     /// Symbols it refers to and does not define.
     pub undefined: Vec<String>,
+    /// Identity of its code and data.
+    pub content: dsu_abi::Id,
+    /// It holds an intermediate language (`-flto`): what is linked of it has other symbols.
+    pub lto: bool,
 }
 
 /// A global symbol defined in an object.
@@ -139,6 +147,8 @@ pub fn object(bytes: &[u8]) -> Result<Option<ObjectFacts>> {
     let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(bytes)?;
     let units = file.section_by_name(dsu_abi::section::UNIT).map(|s| s.data()).transpose()?.map(<[u8]>::to_vec);
     let mut facts = ObjectFacts { units, ..ObjectFacts::default() };
+    facts.symbols.content = content(&file);
+    facts.symbols.lto = file.sections().any(|s| s.name().is_ok_and(|n| n.starts_with(".gnu.lto_")));
     for symbol in file.symbols() {
         let Ok(name) = symbol.name() else { continue };
         if name.is_empty() || symbol.is_local() {
@@ -157,6 +167,18 @@ pub fn object(bytes: &[u8]) -> Result<Option<ObjectFacts>> {
         });
     }
     Ok(Some(facts))
+}
+
+/// Identity of what is loaded of an object: debug information names places, not behaviour.
+fn content(file: &object::read::elf::ElfFile64<'_, object::LittleEndian>) -> dsu_abi::Id {
+    let mut hasher = blake3::Hasher::new();
+    for section in file.sections() {
+        let object::SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
+        if sh_flags.0 & object::elf::SHF_ALLOC.0 != 0 {
+            hasher.update(section.name_bytes().unwrap_or_default()).update(section.data().unwrap_or_default());
+        }
+    }
+    crate::facts::content::truncate(hasher.finalize())
 }
 
 /// The fields of an ELF header that the edits need.

@@ -25,6 +25,9 @@ pub struct Plan {
     stubs: BTreeSet<FunctionRef>,
     variables: BTreeSet<VariableRef>,
     exported: HashSet<String>,
+    objects: Vec<(String, Id)>,
+    /// Symbols of the toolchain's own libraries: a patch is linked with those itself.
+    toolchain: HashSet<String>,
     output: String,
 }
 
@@ -70,8 +73,9 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
         }
         if failed.is_empty() {
             let report = report(&model, &points, &slots, &input.output);
-            let (exported, output) = (input.exported.clone(), input.output.clone());
-            let plan = Plan { model, points, slots, stubs, variables, exported, output };
+            let (exported, output, objects) = (input.exported.clone(), input.output.clone(), objects(input));
+            let toolchain = toolchain(input);
+            let plan = Plan { model, points, slots, stubs, variables, exported, objects, toolchain, output };
             return Ok(Rewritten { units, report, plan });
         }
         // A unit that cannot be rewritten is kept, and then the others must not count on it.
@@ -81,6 +85,31 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
             model.variables.retain(|_, at| at.unit != unit);
         }
     }
+}
+
+/// The last component of an object's path: `crt1.o`, `libgcc.a(_muldc3.o)`.
+fn base_name(name: &str) -> &str {
+    let path = name.split('(').next().unwrap_or(name);
+    &name[path.rfind('/').map_or(0, |at| at + 1)..]
+}
+
+/// Whether an object is one of the toolchain's own: start files and the libraries every link gets.
+fn is_toolchain(name: &str) -> bool {
+    const TOOLCHAIN: &[&str] = &["crt", "Scrt", "gcrt", "rcrt", "libgcc", "libc_nonshared", "libpthread_nonshared"];
+    TOOLCHAIN.iter().any(|t| base_name(name).starts_with(t))
+}
+
+/// The objects of a link that dsu-cc did not compile and that are not the toolchain's own.
+fn objects(input: &LinkInput) -> Vec<(String, Id)> {
+    let named = input.foreign_names.iter().zip(&input.foreign).filter(|(name, _)| !is_toolchain(name));
+    let mut list: Vec<(String, Id)> = named.map(|(name, object)| (base_name(name).to_owned(), object.content)).collect();
+    list.sort();
+    list
+}
+
+fn toolchain(input: &LinkInput) -> HashSet<String> {
+    let named = input.foreign_names.iter().zip(&input.foreign).filter(|(name, _)| is_toolchain(name));
+    named.flat_map(|(_, object)| &object.defined).map(|d| d.name.clone()).collect()
 }
 
 fn rewrite_unit(
@@ -210,7 +239,7 @@ pub fn finish(
     let registry = Registry {
         build: state,
         functions: function_entries(&plan, &by_name),
-        variables: variable_entries(&plan),
+        variables: variable_entries(&plan, units),
         foreign: foreign_symbols.clone(),
         types: type_entries(&plan.model),
         points: point_entries(&plan),
@@ -224,8 +253,14 @@ pub fn finish(
     report.stubs = plan.stubs.iter().map(|at| plan.model.function_name(*at)).collect();
     report.by_name_stubs = by_name.keys().map(|at| plan.model.function_name(*at)).collect();
     let assembly = registry.assemble()?;
-    let description =
-        Description { state, output: plan.output, model: plan.model, points: plan.points, foreign: foreign_symbols };
+    let description = Description {
+        state,
+        output: plan.output,
+        model: plan.model,
+        points: plan.points,
+        foreign: foreign_symbols,
+        objects: plan.objects,
+    };
     Ok(Finished { assembly, renames, description: description.encode()?, report })
 }
 
@@ -282,7 +317,7 @@ fn foreign_symbols(plan: &Plan, units: &[ObjectSymbols], foreign: &[ObjectSymbol
     let ours = |name: &str| plan.model.functions.contains_key(name) || plan.model.variables.contains_key(name);
     let mut list: Vec<String> = wanted
         .into_iter()
-        .filter(|name| defined.contains(name) && !ours(name) && !name.starts_with("dsu_") && *name != "main")
+        .filter(|name| defined.contains(name) && !plan.toolchain.contains(*name) && !ours(name) && !name.starts_with("dsu_") && *name != "main")
         .map(str::to_owned)
         .collect();
     list.extend(calls::ENTRY_POINTS.iter().map(|s| (*s).to_owned()));
@@ -331,7 +366,9 @@ fn function_entries(plan: &Plan, by_name: &BTreeMap<FunctionRef, Vec<String>>) -
     entries
 }
 
-fn variable_entries(plan: &Plan) -> Vec<VariableEntry> {
+fn variable_entries(plan: &Plan, units: &[ObjectSymbols]) -> Vec<VariableEntry> {
+    // The compiler may have dropped a static with the function that is never emitted.
+    let labels: HashSet<&str> = units.iter().flat_map(|o| &o.defined).map(|d| d.name.as_str()).collect();
     let entry = |at: &VariableRef| {
         let v = plan.model.variable(*at);
         VariableEntry {
@@ -341,9 +378,10 @@ fn variable_entries(plan: &Plan) -> Vec<VariableEntry> {
             size: v.size,
             thread_local: v.thread_local,
             internal: v.internal,
+            written: !plan.model.never_written(*at),
         }
     };
-    plan.variables.iter().map(entry).collect()
+    plan.variables.iter().map(entry).filter(|e| !e.internal || labels.contains(e.symbol.as_str())).collect()
 }
 
 /// Types of the program by name; where units disagree on one, by name and unit.

@@ -122,7 +122,11 @@ impl std::fmt::Display for Blocker {
             (None, _) => {}
         }
         match self.why {
-            Why::NotAtPoint => write!(f, ", and not at an update point"),
+            Why::NotAtPoint => write!(
+                f,
+                ", and not at an update point (if it never comes to one, its loop needs one: add it to dsu.toml, build again and \
+                 restart)"
+            ),
             Why::Unresponsive => write!(f, ", in a quiescent call, but did not answer"),
             Why::InHandler => write!(f, ", in a signal handler"),
             Why::Uninterruptible => write!(f, ", and sleeps uninterruptibly"),

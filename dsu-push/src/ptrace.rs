@@ -44,10 +44,8 @@ const STOP_WAIT: Duration = Duration::from_millis(50);
 
 /// Options of threads whose filters are suspended. Threads that they make are traced with the same
 /// options from their first instruction on; processes, too, to be let go of at once.
-const LIFT: i32 = libc::PTRACE_O_SUSPEND_SECCOMP
-    | libc::PTRACE_O_TRACECLONE
-    | libc::PTRACE_O_TRACEFORK
-    | libc::PTRACE_O_TRACEVFORK;
+const LIFT: i32 =
+    libc::PTRACE_O_SUSPEND_SECCOMP | libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK;
 
 /// What became of an attempt to wake a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -376,8 +374,7 @@ impl Tracer {
     fn adopt(&mut self, tid: i32, event: i32) {
         let mut made: libc::c_ulong = 0;
         // SAFETY: the kernel fills one word.
-        let result =
-            unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, tid, null_mut::<libc::c_void>(), &raw mut made) };
+        let result = unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, tid, null_mut::<libc::c_void>(), &raw mut made) };
         if result != 0 || made == 0 {
             return;
         }

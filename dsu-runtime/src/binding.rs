@@ -117,7 +117,8 @@ impl Binder {
         let symbol = self.name.as_ptr().cast();
         let handles = self.libraries.iter().map(|library| library.0);
         // SAFETY: the name is NUL terminated; the handles are open.
-        let mut found = core::iter::once(libc::RTLD_DEFAULT).chain(handles).map(|handle| unsafe { libc::dlsym(handle, symbol) });
+        let mut found =
+            core::iter::once(libc::RTLD_DEFAULT).chain(handles).map(|handle| unsafe { libc::dlsym(handle, symbol) });
         found.find(|address| !address.is_null()).map(|address| address as u64)
     }
 }
@@ -129,7 +130,9 @@ fn absent(image: &Image, address: u64, record: &ImportRecord) -> Result<Refusal>
         import_kind::SLOT | import_kind::STUB => {
             match (layer::function(record.key, record.fingerprint), layer::has_function(record.key)) {
                 (Some(_), _) => ["function ", name, " cannot be reached from outside its unit in the running program"],
-                (None, true) => ["function ", name, " has another prototype in the running program than the patch expects"],
+                (None, true) => {
+                    ["function ", name, " has another prototype in the running program than the patch expects"]
+                }
                 (None, false) => ["function ", name, " is not in the running program"],
             }
         }
@@ -218,7 +221,10 @@ pub fn check_types(image: &Image, manifest: &Manifest, layer: &mut Layer) -> Res
         match layer::type_layout(record.key) {
             Some(layout) if layout != record.layout => {
                 let name = text(image, address, offset_of!(RequiredType, name), record.name)?;
-                return Err(Refusal::incompatible(&[name, " has another layout in the running program than the patch expects"]));
+                return Err(Refusal::incompatible(&[
+                    name,
+                    " has another layout in the running program than the patch expects",
+                ]));
             }
             Some(_) => {}
             None => layer.add_type(record.key, record.layout),
@@ -229,8 +235,5 @@ pub fn check_types(image: &Image, manifest: &Manifest, layer: &mut Layer) -> Res
 
 /// Slot and stub of a function of the process, with what it lacks taken from the patch.
 pub fn merge(old: Function, slot: u64, stub: u64) -> Function {
-    Function {
-        slot: if old.slot != 0 { old.slot } else { slot },
-        stub: if old.stub != 0 { old.stub } else { stub },
-    }
+    Function { slot: if old.slot != 0 { old.slot } else { slot }, stub: if old.stub != 0 { old.stub } else { stub } }
 }

@@ -75,7 +75,15 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     let mut binder = Binder::new(manifest, &needed)?;
     let indirect = Relocator::new(&image, &elf, &mut binder, module).run()?;
     let manifest = binder.manifest();
-    let mut plan = Plan { image: &image, elf: &elf, layer, stores: Vec::new(), undo: UndoLog::default(), copies: Vec::new(), kept: Vec::new() };
+    let mut plan = Plan {
+        image: &image,
+        elf: &elf,
+        layer,
+        stores: Vec::new(),
+        undo: UndoLog::default(),
+        copies: Vec::new(),
+        kept: Vec::new(),
+    };
     plan.functions(manifest)?;
     plan.variables(manifest, module)?;
     binding::check_imports(&image, manifest, &mut plan.layer)?;

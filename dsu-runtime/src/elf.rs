@@ -115,7 +115,10 @@ pub fn parse(file: &[u8]) -> Result<Elf> {
         return Err(Refusal::new(Status::BadPatch, &["this is not a patch file (no 64-bit little-endian ELF header)"]));
     }
     if u16_at(file, 16)? != 3 || u16_at(file, 18)? != 62 {
-        return Err(Refusal::new(Status::BadPatch, &["this is not a patch file for this machine (no x86-64 shared object)"]));
+        return Err(Refusal::new(
+            Status::BadPatch,
+            &["this is not a patch file for this machine (no x86-64 shared object)"],
+        ));
     }
     let (table, entry_size, count) = (u64_at(file, 32)?, u16_at(file, 54)?, u16_at(file, 56)?);
     if u64::from(entry_size) != PROGRAM_HEADER_SIZE || count > 64 || table > file.len() as u64 {

@@ -179,7 +179,9 @@ fn rebase_debug(file: &mut [u8], sections: &[Section], relocations: &Section, bi
             continue;
         }
         let symbol_section = u16_at(file, symbols.offset.checked_add((info >> 32) * 24)?.checked_add(6)?)?;
-        if sections.get(usize::from(symbol_section)).is_some_and(|section| section.flags & ALLOC != 0) && symbol_section != 0 {
+        if sections.get(usize::from(symbol_section)).is_some_and(|section| section.flags & ALLOC != 0)
+            && symbol_section != 0
+        {
             add(file, place.offset.checked_add(offset)?, bias)?;
         }
     }

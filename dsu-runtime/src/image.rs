@@ -47,7 +47,10 @@ impl Image {
         let address_of = |offset: u64| segment.address + (offset - start);
         let (first, last) = (page_up(start.max(1)).min(end), page_down(end));
         let congruent = start % PAGE == segment.address % PAGE;
-        if source == Source::Consume && congruent && first < last && self.take(file, first, address_of(first), last - first)
+        if source == Source::Consume
+            && congruent
+            && first < last
+            && self.take(file, first, address_of(first), last - first)
         {
             self.copy(file, start, segment.address, first - start);
             self.copy(file, last, address_of(last), end - last);

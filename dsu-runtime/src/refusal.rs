@@ -35,7 +35,10 @@ impl Refusal {
     /// A system call failed.
     pub fn system(what: &str) -> Self {
         let error = std::io::Error::last_os_error();
-        Self::new(Status::NoMemory, &[what, " failed: error ", &decimal(error.raw_os_error().unwrap_or(0).unsigned_abs().into())])
+        Self::new(
+            Status::NoMemory,
+            &[what, " failed: error ", &decimal(error.raw_os_error().unwrap_or(0).unsigned_abs().into())],
+        )
     }
 }
 

@@ -178,7 +178,8 @@ impl<'a> Relocator<'a> {
                 })?
             }
             kind::IRELATIVE => {
-                if !self.image.contains(addend, 1, segment_flags::X) || !self.image.contains(place, 8, segment_flags::W) {
+                if !self.image.contains(addend, 1, segment_flags::X) || !self.image.contains(place, 8, segment_flags::W)
+                {
                     return Err(Refusal::damaged("a resolver of an indirect function is not in its code"));
                 }
                 self.indirect.push((place, addend));

@@ -198,7 +198,10 @@ fn lead(pid: u32, tid: u32, started: u64) {
         unsafe { &(*control::response()).leader }.store(tid, Ordering::Relaxed);
         let mut buffer = None;
         let result = execute(started, &mut buffer);
-        if result.as_ref().is_ok_and(|answer| request.op.load(Ordering::Relaxed) == op::APPLY && answer.status == Status::Done) {
+        if result
+            .as_ref()
+            .is_ok_and(|answer| request.op.load(Ordering::Relaxed) == op::APPLY && answer.status == Status::Done)
+        {
             debug = buffer.map(|buffer| (buffer, request.size.load(Ordering::Relaxed)));
         }
         answer(&result.unwrap_or_else(Answer::from));
@@ -316,7 +319,10 @@ impl Wait {
         while !self.is_over() {
             let waited = sys::now().saturating_sub(began);
             if waited > self.limit_ns() {
-                return Err(Refusal::new(Status::TimedOut, &["the threads did not all come to rest in time; nothing was changed"]));
+                return Err(Refusal::new(
+                    Status::TimedOut,
+                    &["the threads did not all come to rest in time; nothing was changed"],
+                ));
             }
             // To yield instead would be cheap only where nothing else wants to run: a thread that has slept gets the
             // processor back at once, one that has yielded only when the others have used up their time.

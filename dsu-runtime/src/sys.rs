@@ -63,7 +63,15 @@ pub fn doze(ns: u64) {
 pub fn wait_on(word: &AtomicU32, value: u32, ns: u64) {
     let time = libc::timespec { tv_sec: 0, tv_nsec: ns.min(999_999_999) as i64 };
     // SAFETY: the word is valid for the call.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, value, &raw const time) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+            value,
+            &raw const time,
+        )
+    };
 }
 
 /// Wakes all that sleep on `word`.
@@ -144,7 +152,8 @@ impl Drop for Mapping {
 pub fn protect(from: u64, to: u64, protection: i32) -> Result<()> {
     let (from, to) = (page_down(from), page_up(to));
     // SAFETY: callers pass pages of an image or of a variable, and a protection that their users expect.
-    let failed = from < to && unsafe { libc::mprotect(from as *mut libc::c_void, (to - from) as usize, protection) } != 0;
+    let failed =
+        from < to && unsafe { libc::mprotect(from as *mut libc::c_void, (to - from) as usize, protection) } != 0;
     if failed { Err(Refusal::system("mprotect")) } else { Ok(()) }
 }
 

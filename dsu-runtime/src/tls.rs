@@ -150,7 +150,8 @@ pub fn spare(index: u64) -> *mut c_void {
 /// The calling thread's block of module number `index`, made if it has none.
 pub fn block(index: u64) -> *mut c_void {
     let spare = spare(index);
-    let Some(entry) = TABLE.get(index as usize).map(|entry| entry.load(Ordering::Acquire)).filter(|entry| !entry.is_null())
+    let Some(entry) =
+        TABLE.get(index as usize).map(|entry| entry.load(Ordering::Acquire)).filter(|entry| !entry.is_null())
     else {
         return spare;
     };
@@ -159,7 +160,8 @@ pub fn block(index: u64) -> *mut c_void {
         let own = dsu_rt_tls_blocks();
         if index >= (*own).count {
             let count = index + 8;
-            let grown = libc::realloc((*own).blocks.cast(), count as usize * size_of::<*mut c_void>()).cast::<*mut c_void>();
+            let grown =
+                libc::realloc((*own).blocks.cast(), count as usize * size_of::<*mut c_void>()).cast::<*mut c_void>();
             if grown.is_null() {
                 return spare;
             }

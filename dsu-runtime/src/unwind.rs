@@ -140,7 +140,8 @@ pub fn find(image: &Image, elf: &Elf) -> Option<Frames> {
     loop {
         if at == end {
             // The bytes after a segment, up to the end of its page, are mapped and zero.
-            return (end % crate::sys::PAGE != 0 && code != 0).then(|| Frames { start: image.at(start), code: image.at(code) });
+            return (end % crate::sys::PAGE != 0 && code != 0)
+                .then(|| Frames { start: image.at(start), code: image.at(code) });
         }
         let mut reader = Reader { image, at, end };
         let length = u64::from(reader.u32()?);

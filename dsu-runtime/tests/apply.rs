@@ -98,10 +98,7 @@ fn refused_with_the_reason() {
         &|patch| patch.imports[5].fingerprint = 9,
         "status 12: function greet has another prototype in the running program than the patch expects",
     );
-    refused(
-        &|patch| patch.imports[4].fallback = "",
-        "status 12: function added@greet.c is not in the running program",
-    );
+    refused(&|patch| patch.imports[4].fallback = "", "status 12: function added@greet.c is not in the running program");
     refused(
         &|patch| {
             patch.imports.remove(0);
@@ -140,7 +137,10 @@ fn a_missing_library_is_named() {
     let text = dir.path().join("library.c");
     std::fs::write(&text, "int libfn(void) { return 1; }\n").unwrap();
     let library = dir.path().join("libmissing_one.so");
-    run(std::process::Command::new("cc").args(["-shared", "-Wl,-soname,libmissing_one.so", "-o"]).arg(&library).arg(&text));
+    run(std::process::Command::new("cc")
+        .args(["-shared", "-Wl,-soname,libmissing_one.so", "-o"])
+        .arg(&library)
+        .arg(&text));
     let flags = ["-Wl,--no-as-needed", library.to_str().unwrap()];
     let file = build_patch(dir.path(), &fixture("patch2.c"), &patch2(), &flags);
     let says = session.ask(&format!("push {}", file.display()));
@@ -205,7 +205,10 @@ fn a_debugger_finds_its_way_through_a_patch() {
     let commands = dir.path().join("input");
     std::fs::write(&commands, format!("apply {}\nspin 1\ngreet\n", second.display())).unwrap();
     // Line 26: in greet(). gdb learns of the file only when the patch is in.
-    let script = format!("set breakpoint pending on\nset pagination off\nbreak patch2.c:26\nrun < {}\nbacktrace\nquit\n", commands.display());
+    let script = format!(
+        "set breakpoint pending on\nset pagination off\nbreak patch2.c:26\nrun < {}\nbacktrace\nquit\n",
+        commands.display()
+    );
     let file = dir.path().join("script");
     std::fs::write(&file, script).unwrap();
     let output = std::process::Command::new("gdb")

@@ -9,7 +9,7 @@ use crate::clang::{ClangError, Library};
 use crate::driver::interface::LinkInput;
 use crate::driver::scheduler;
 use crate::elf::ObjectSymbols;
-use crate::facts::{Function, Target, UnitFacts, Usage, Variable, extract};
+use crate::facts::{Function, Reference, Target, UnitFacts, Usage, Variable, extract};
 use crate::program::ProgramError;
 use crate::unit::UnitImage;
 
@@ -83,7 +83,7 @@ impl Model {
                     UnitFacts::default()
                 }
             };
-            kept = kept.or_else(|| reason_to_keep(&facts));
+            kept = kept.or_else(|| reason_to_keep(&facts)).or_else(|| unknown_layout(&linked.image));
             let defines = linked.symbols.defined.iter().map(|d| (d.name.clone(), d.weak)).collect();
             units.push(Unit { name, object: linked.object.clone(), image: linked.image.clone(), facts, kept, defines });
         }
@@ -108,7 +108,7 @@ impl Model {
                 }
                 for (function, f) in u.facts.functions.iter().enumerate() {
                     let ours = f.definition.as_ref().is_some_and(|d| !d.system) && !f.internal;
-                    let movable = !f.inline && !f.attributes.ifunc && !f.attributes.returns_twice && f.name != "main";
+                    let movable = !f.attributes.ifunc && !f.attributes.returns_twice && f.name != "main";
                     let elsewhere = want_weak && strong_elsewhere.contains(f.symbol.as_str());
                     if ours && movable && !elsewhere && present(&f.symbol) {
                         self.functions.entry(f.symbol.clone()).or_insert(FunctionRef { unit, function });
@@ -246,6 +246,44 @@ impl Model {
     }
 }
 
+/// What the program does with its variables.
+impl Model {
+    /// Whether nothing in the program writes a variable after it was initialised.
+    pub fn never_written(&self, at: VariableRef) -> bool {
+        let v = self.variable(at);
+        if v.volatile || v.aliased {
+            return false;
+        }
+        if v.constant {
+            return true;
+        }
+        let outside = self.units.iter().any(|u| u.kept.is_some()) || self.touched.contains(&v.symbol);
+        let harmless = |u: Usage| matches!(u, Usage::Read | Usage::Point | Usage::Keep);
+        (v.internal || !outside) && self.uses_of(at).all(|(_, reference)| harmless(reference.usage))
+    }
+
+    /// Where the address of a constant or never-written variable is kept beyond the expression it stands in, if it is.
+    pub fn address_kept(&self, at: VariableRef) -> Option<String> {
+        let (unit, reference) = self.uses_of(at).find(|(_, r)| !matches!(r.usage, Usage::Read | Usage::Point))?;
+        let facts = &self.units[unit].facts;
+        Some(match reference.inside {
+            Some(function) => format!("function {} ({})", facts.functions[function].name, self.units[unit].name),
+            None => format!("an initialiser ({})", self.units[unit].name),
+        })
+    }
+
+    fn uses_of(&self, at: VariableRef) -> impl Iterator<Item = (usize, &Reference)> {
+        let external = !self.variable(at).internal;
+        let units = self.units.iter().enumerate().filter(move |(unit, _)| external || *unit == at.unit);
+        units.flat_map(move |(unit, u)| {
+            let refers = move |r: &&Reference| {
+                matches!(r.target, Target::Variable(variable) if self.variable_of(unit, variable) == Some(at))
+            };
+            u.facts.references.iter().filter(refers).map(move |r| (unit, r))
+        })
+    }
+}
+
 fn reason_to_keep(facts: &UnitFacts) -> Option<String> {
     facts.errors.first().map(|e| {
         if e.contains("function definition is not allowed here") {
@@ -255,6 +293,18 @@ fn reason_to_keep(facts: &UnitFacts) -> Option<String> {
             format!("the parser does not understand it: {e}")
         }
     })
+}
+
+/// What lays structs out in ways that the parser does not know.
+fn unknown_layout(image: &UnitImage) -> Option<String> {
+    let flag = image.flags.iter().find(|f| {
+        ["-mms-bitfields", "-malign-double", "-mlong-double-64", "-mlong-double-128", "-fsso-struct"]
+            .iter()
+            .any(|l| f.starts_with(l))
+    });
+    let word = image.text.contains("scalar_storage_order").then_some("scalar_storage_order");
+    let cause = flag.map(String::as_str).or(word)?;
+    Some(format!("the parser does not know the layouts that {cause} makes"))
 }
 
 fn unit_label(name: &str) -> String {

@@ -7,6 +7,10 @@ use crate::driver::interface::{LinkInput, Suggestion};
 use crate::facts::{Loop, Reference, Target, Usage};
 use crate::program::ProgramError;
 
+/// Library calls that wait until there is something to do.
+const READINESS: &[&str] =
+    &["epoll_pwait", "epoll_wait", "poll", "ppoll", "pselect", "pthread_cond_wait", "select", "sigsuspend", "pause"];
+
 /// Proposes update points for a program.
 ///
 /// # Errors
@@ -24,11 +28,18 @@ pub fn suggest(input: &LinkInput) -> Result<Vec<Suggestion>, ProgramError> {
                 let below = model.definition_of(unit, callee).is_some_and(|at| may_wait.contains(&at));
                 is_blocking_call(&model, unit, r) && dsu_abi::calls::WAITING.contains(&name) || below
             };
-            let quiescent = calls_in(&u.facts.references, l, waits);
-            if !l.endless || quiescent.is_empty() {
-                continue;
+            // A loop that waits for something to become ready sleeps there, and works in the rest of its calls.
+            let is_ready = |r: &Reference| {
+                let Target::Function(callee) = r.target else { return false };
+                READINESS.contains(&u.facts.functions[callee].name.as_str()) && is_blocking_call(&model, unit, r)
+            };
+            let mut quiescent = calls_in(&u.facts.references, l, is_ready);
+            if quiescent.is_empty() {
+                quiescent = calls_in(&u.facts.references, l, waits);
             }
-            found.push(suggestion(&model, unit, l, quiescent));
+            if (l.endless || l.until_told) && !quiescent.is_empty() {
+                found.push(suggestion(&model, unit, l, quiescent));
+            }
         }
     }
     Ok(found)
@@ -66,7 +77,7 @@ fn suggestion(model: &Model, unit: usize, l: &Loop, quiescent: Vec<usize>) -> Su
         file: (same_name > 1).then(|| model.units[unit].name.clone()),
         place: format!("{file}:{}", l.line),
         loop_ordinal: (own.len() > 1 && endless > 1).then_some(ordinal),
-        why: format!("an endless loop that waits in {}", names.join(", ")),
+        why: format!("{} loop that waits in {}", if l.endless { "an endless" } else { "a" }, names.join(", ")),
         quiescent: names,
     }
 }

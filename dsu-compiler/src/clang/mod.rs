@@ -10,22 +10,22 @@ use std::sync::Arc;
 use clang_sys as c;
 
 pub use clang_sys::{
-    CXCursor_AddrLabelExpr as LABEL_ADDRESS, CXCursor_ArraySubscriptExpr as SUBSCRIPT, CXCursor_AsmLabelAttr as ASM_LABEL, CXCursor_BinaryOperator as BINARY,
-    CXCursor_CStyleCastExpr as CAST, CXCursor_CallExpr as CALL, CXCursor_CaseStmt as CASE,
-    CXCursor_CompoundAssignOperator as COMPOUND_ASSIGN, CXCursor_CompoundStmt as COMPOUND,
-    CXCursor_ConditionalOperator as CONDITIONAL, CXCursor_DeclRefExpr as DECL_REF, CXCursor_DeclStmt as DECL_STMT,
-    CXCursor_DefaultStmt as DEFAULT, CXCursor_DoStmt as DO, CXCursor_EnumConstantDecl as ENUM_CONSTANT,
-    CXCursor_EnumDecl as ENUM, CXCursor_FieldDecl as FIELD, CXCursor_ForStmt as FOR, CXCursor_FunctionDecl as FUNCTION,
-    CXCursor_IfStmt as IF, CXCursor_InitListExpr as INIT_LIST, CXCursor_LabelStmt as LABEL,
-    CXCursor_MemberRefExpr as MEMBER, CXCursor_NullStmt as NULL_STMT, CXCursor_ParenExpr as PAREN,
-    CXCursor_ParmDecl as PARAMETER, CXCursor_ReturnStmt as RETURN, CXCursor_StructDecl as STRUCT,
-    CXCursor_SwitchStmt as SWITCH, CXCursor_TypedefDecl as TYPEDEF, CXCursor_UnaryExpr as SIZEOF,
-    CXCursor_UnaryOperator as UNARY, CXCursor_UnexposedExpr as UNEXPOSED_EXPR, CXCursor_UnionDecl as UNION,
-    CXCursor_VarDecl as VARIABLE, CXCursor_WhileStmt as WHILE, CXCursorKind as Kind, CXType_Complex as T_COMPLEX,
-    CXType_ConstantArray as T_ARRAY, CXType_Enum as T_ENUM, CXType_FunctionNoProto as T_FUNCTION_NO_PROTO,
-    CXType_FunctionProto as T_FUNCTION, CXType_IncompleteArray as T_INCOMPLETE_ARRAY, CXType_Pointer as T_POINTER,
-    CXType_Record as T_RECORD, CXType_VariableArray as T_VARIABLE_ARRAY, CXType_Vector as T_VECTOR,
-    CXType_Void as T_VOID,
+    CXCursor_AddrLabelExpr as LABEL_ADDRESS, CXCursor_ArraySubscriptExpr as SUBSCRIPT,
+    CXCursor_AsmLabelAttr as ASM_LABEL, CXCursor_BinaryOperator as BINARY, CXCursor_CStyleCastExpr as CAST,
+    CXCursor_CallExpr as CALL, CXCursor_CaseStmt as CASE, CXCursor_CompoundAssignOperator as COMPOUND_ASSIGN,
+    CXCursor_CompoundStmt as COMPOUND, CXCursor_ConditionalOperator as CONDITIONAL, CXCursor_DeclRefExpr as DECL_REF,
+    CXCursor_DeclStmt as DECL_STMT, CXCursor_DefaultStmt as DEFAULT, CXCursor_DoStmt as DO,
+    CXCursor_EnumConstantDecl as ENUM_CONSTANT, CXCursor_EnumDecl as ENUM, CXCursor_FieldDecl as FIELD,
+    CXCursor_ForStmt as FOR, CXCursor_FunctionDecl as FUNCTION, CXCursor_IfStmt as IF,
+    CXCursor_InitListExpr as INIT_LIST, CXCursor_LabelStmt as LABEL, CXCursor_MemberRefExpr as MEMBER,
+    CXCursor_NullStmt as NULL_STMT, CXCursor_ParenExpr as PAREN, CXCursor_ParmDecl as PARAMETER,
+    CXCursor_ReturnStmt as RETURN, CXCursor_StructDecl as STRUCT, CXCursor_SwitchStmt as SWITCH,
+    CXCursor_TypedefDecl as TYPEDEF, CXCursor_UnaryExpr as SIZEOF, CXCursor_UnaryOperator as UNARY,
+    CXCursor_UnexposedExpr as UNEXPOSED_EXPR, CXCursor_UnionDecl as UNION, CXCursor_VarDecl as VARIABLE,
+    CXCursor_WhileStmt as WHILE, CXCursorKind as Kind, CXType_Complex as T_COMPLEX, CXType_ConstantArray as T_ARRAY,
+    CXType_Enum as T_ENUM, CXType_FunctionNoProto as T_FUNCTION_NO_PROTO, CXType_FunctionProto as T_FUNCTION,
+    CXType_IncompleteArray as T_INCOMPLETE_ARRAY, CXType_Pointer as T_POINTER, CXType_Record as T_RECORD,
+    CXType_VariableArray as T_VARIABLE_ARRAY, CXType_Vector as T_VECTOR, CXType_Void as T_VOID,
 };
 
 /// Why libclang could not be used.

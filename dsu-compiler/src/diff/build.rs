@@ -271,7 +271,8 @@ impl<'a> Builder<'a> {
         let v = self.diff.old.model.variable(old);
         Import {
             symbol: symbol.to_owned(),
-            kind: if v.thread_local { import_kind::TLS } else { import_kind::VARIABLE },
+            kind: if v.thread_local { import_kind::TLS } else { import_kind::VARIABLE }
+                | if self.model().never_written(at) { 0 } else { import_kind::WRITTEN },
             name: self.diff.old.model.variable_name(old),
             new_name: Some(self.model().variable_name(at)),
             fingerprint: fingerprint(&v.ty),
@@ -301,6 +302,7 @@ impl<'a> Builder<'a> {
                         symbol,
                         thread_local: v.thread_local,
                         internal: v.internal,
+                        written: !self.model().never_written(*at),
                     });
                 }
                 Fate::Overwrite(old) => manifest.copies.push(CopyEntry {

@@ -73,6 +73,11 @@ impl Changes {
             }
             let nothing = UnitFacts::default();
             let before = before.map_or(&nothing, |b| &b.facts);
+            let renamed = pairing.old_of[index].is_some_and(|o| old.model.units[o].name != unit.name);
+            if renamed && unit.facts.variables.iter().chain(&before.variables).any(|v| v.internal && v.reachable) {
+                // The process knows its statics by the old name of the unit; a replaced unit gives them the new one.
+                changes.replaced.insert(index);
+            }
             if before.content == unit.facts.content {
                 continue;
             }
@@ -158,10 +163,14 @@ impl Changes {
                 reason.unwrap_or_else(|| "no reason recorded".into())
             ));
         }
+        found.extend(changed_objects(old, new));
         for &unit in &self.replaced {
             let u = &new.model.units[unit];
             if let Some(v) = u.facts.variables.iter().find(|v| v.alias.is_some()) {
-                found.push(format!("unit {} has a variable that is an alias ({}): it cannot be replaced", u.name, v.name));
+                found.push(format!(
+                    "unit {} has a variable that is an alias ({}): it cannot be replaced",
+                    u.name, v.name
+                ));
             }
             let defines = |text: &String| text.contains(':') || text.contains(".globl") || text.contains(".set");
             if let Some(text) = u.facts.assembler.iter().find(|t| defines(t)) {
@@ -175,6 +184,30 @@ impl Changes {
         }
         found
     }
+}
+
+/// Sentences about objects that dsu-cc did not compile and that changed, or that took over functions of units.
+fn changed_objects(old: &Description, new: &Description) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in old.objects.iter().map(|(name, _)| name).collect::<BTreeSet<_>>() {
+        let contents = |d: &Description| d.objects.iter().filter(|o| o.0 == *name).map(|o| o.1).collect::<Vec<_>>();
+        if contents(old) != contents(new) {
+            found.push(format!(
+                "object {name} changed, and dsu-cc did not compile it (assembler, another language or compiler): it cannot be \
+                 replaced; build it with dsu-cc if it is C, or restart the program for this change"
+            ));
+        }
+    }
+    for (symbol, at) in &old.model.functions {
+        if !new.model.functions.contains_key(symbol) && new.foreign.contains(symbol) {
+            found.push(format!(
+                "function {symbol} of unit {} now comes from an object that dsu-cc did not compile: build the whole program \
+                 with dsu-cc (make clean first)",
+                old.model.units[at.unit].name
+            ));
+        }
+    }
+    found
 }
 
 fn compare(before: &UnitFacts, after: &UnitFacts) -> UnitChanges {

@@ -9,7 +9,7 @@ use crate::analyse::model::{Model, VariableRef};
 use crate::description::Description;
 use crate::diff::compare::Changes;
 use crate::diff::pairing::Pairing;
-use crate::facts::{Target, Usage, Variable, fingerprint};
+use crate::facts::{UnitFacts, Variable, fingerprint};
 use crate::program::registered_variables;
 
 /// What the patch does with a variable.
@@ -96,9 +96,12 @@ impl Decider<'_> {
         if !self.new_registered.contains(&at) || system {
             return (!system).then_some(Fate::Private);
         }
+        if let Some(problem) = self.ambiguous(at) {
+            data.refusals.push(problem);
+        }
         let Some(old_at) = self.old_variable(at) else { return Some(Fate::New) };
         let o = self.old.variable(old_at);
-        if o.constant && !v.constant && !never_written(self.new, at) {
+        if o.constant && !v.constant && !self.new.never_written(at) {
             data.refusals.push(format!(
                 "variable {} was constant and is written now: the running program has it in memory that cannot be \
                  written; give the new variable another name, or restart the program for this change",
@@ -106,7 +109,7 @@ impl Decider<'_> {
             ));
             return Some(Fate::New);
         }
-        let unwritten = never_written(self.old, old_at) && never_written(self.new, at);
+        let unwritten = self.old.never_written(old_at) && self.new.never_written(at);
         if fingerprint(&o.ty) == fingerprint(&v.ty) && o.thread_local == v.thread_local {
             if o.value() == v.value() {
                 return Some(Fate::Bind(old_at));
@@ -118,6 +121,13 @@ impl Decider<'_> {
             return Some(Fate::Bind(old_at));
         }
         if unwritten && o.element.is_some() && o.element == v.element && !v.thread_local {
+            if let Some(place) = self.old.address_kept(old_at).or_else(|| self.new.address_kept(at)) {
+                data.refusals.push(format!(
+                    "table {} changed its length, and its address is kept or passed on in {place}: pointers into the old table \
+                     would live on; give the new table another name, or restart the program for this change",
+                    self.describe(at)
+                ));
+            }
             data.replaced_storage.insert(at);
             return Some(Fate::Grown(old_at));
         }
@@ -131,6 +141,27 @@ impl Decider<'_> {
             v.ty
         ));
         Some(Fate::New)
+    }
+
+    /// A function with several static variables of one name has them told apart by their order: if their number
+    /// changed, nobody knows which is which.
+    fn ambiguous(&self, at: VariableRef) -> Option<String> {
+        let v = self.new.variable(at);
+        let function = &self.new.units[at.unit].facts.functions[v.function?].name;
+        let count = |facts: &UnitFacts| {
+            let same =
+                |o: &&Variable| o.name == v.name && o.function.is_some_and(|f| facts.functions[f].name == *function);
+            facts.variables.iter().filter(same).count()
+        };
+        let before = count(&self.old.units[self.pairing.old_of[at.unit]?].facts);
+        let after = count(&self.new.units[at.unit].facts);
+        (before > 0 && before != after && before.max(after) > 1).then(|| {
+            format!(
+                "function {function} had {before} static variables named {} and has {after}: which keeps which value cannot be \
+                 told; give the new ones names of their own",
+                self.describe(at)
+            )
+        })
     }
 
     fn describe(&self, at: VariableRef) -> String {
@@ -172,29 +203,4 @@ impl Decider<'_> {
         let only = found.next()?;
         found.next().is_none().then_some(only)
     }
-}
-
-/// Whether nothing in the program writes a variable after it was initialised.
-pub fn never_written(model: &Model, at: VariableRef) -> bool {
-    let v = model.variable(at);
-    if v.volatile || v.aliased {
-        return false;
-    }
-    if v.constant {
-        return true;
-    }
-    let external = !v.internal;
-    if external && (model.units.iter().any(|u| u.kept.is_some()) || model.touched.contains(&v.symbol)) {
-        return false;
-    }
-    let units = model.units.iter().enumerate().filter(|(unit, _)| external || *unit == at.unit);
-    for (unit, u) in units {
-        for reference in &u.facts.references {
-            let Target::Variable(variable) = reference.target else { continue };
-            if !matches!(reference.usage, Usage::Read | Usage::Point) && model.variable_of(unit, variable) == Some(at) {
-                return false;
-            }
-        }
-    }
-    true
 }

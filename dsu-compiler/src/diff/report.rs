@@ -89,9 +89,27 @@ impl DiffReport {
                 removed_variables: c.variables_removed,
             });
         }
+        report.flags(old, new, pairing);
         report.variables(new, data);
         report.effects(old, new, pairing, changes);
         report
+    }
+
+    /// Replaced units are compiled with the new flags, the others stay as they were compiled.
+    fn flags(&mut self, old: &Description, new: &Description, pairing: &Pairing) {
+        let differ = |(unit, old_unit): (usize, &Option<usize>)| {
+            let before = &old.model.units[(*old_unit)?].image.flags;
+            (*before != new.model.units[unit].image.flags).then(|| new.model.units[unit].name.clone())
+        };
+        let units: Vec<String> = pairing.old_of.iter().enumerate().filter_map(differ).collect();
+        if !units.is_empty() {
+            self.decisions.push(format!(
+                "compiler flags changed for {} units ({}{}): only replaced units are compiled with the new ones",
+                units.len(),
+                units.iter().take(3).cloned().collect::<Vec<_>>().join(", "),
+                if units.len() > 3 { ", ..." } else { "" }
+            ));
+        }
     }
 
     fn variables(&mut self, new: &Description, data: &Data) {

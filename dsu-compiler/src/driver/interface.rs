@@ -17,6 +17,8 @@ pub struct LinkInput {
     /// Objects and archive members in the executable that are not in `units`: assembler, other compilers,
     /// static libraries. The start files and the compiler's own libraries are among them.
     pub foreign: Vec<ObjectSymbols>,
+    /// Names of those objects, for people, in the same order.
+    pub foreign_names: Vec<String>,
     /// Global symbols defined in the plain executable.
     pub defined: HashSet<String>,
     /// Global symbols the plain executable exports dynamically: a shared library may call them by name.

@@ -145,12 +145,15 @@ impl<'a> Maker<'a> {
     fn link_input(&self, plain: Executable, config: Config) -> LinkInput {
         let mut defined = plain.defined;
         let mut units = Vec::new();
-        let mut foreign = Vec::new();
+        let (mut foreign, mut foreign_names) = (Vec::new(), Vec::new());
         for file in &self.inputs.files {
-            // A stripped executable has no symbols; its objects do.
-            defined.extend(file.symbols.defined.iter().map(|d| d.name.clone()));
+            // Where the executable does not tell what went into it, its objects do.
+            if plain.stripped || file.symbols.lto || file.slim_lto || matches!(file.place, Place::Source(_)) {
+                defined.extend(file.symbols.defined.iter().map(|d| d.name.clone()));
+            }
             if file.images.is_empty() {
                 foreign.push(file.symbols.clone());
+                foreign_names.push(file.display.clone());
             }
             for (i, image) in file.images.iter().enumerate() {
                 // Several records share one object; its symbols are told once.
@@ -166,6 +169,7 @@ impl<'a> Maker<'a> {
         LinkInput {
             units,
             foreign,
+            foreign_names,
             defined,
             exported: plain.exported,
             config,

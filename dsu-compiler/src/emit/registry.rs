@@ -44,6 +44,8 @@ pub struct VariableEntry {
     pub thread_local: bool,
     /// Internal linkage or none.
     pub internal: bool,
+    /// The program may write it.
+    pub written: bool,
 }
 
 /// A type for the registry.
@@ -230,7 +232,8 @@ pub fn variable_record(asm: &mut Assembly, v: &VariableEntry) {
     asm.quad_of(&if tls { format!("{}@dtpoff", v.symbol) } else { "0".into() });
     asm.string(&v.name);
     asm.relative((!tls).then_some(v.symbol.as_str()));
-    let flags = if tls { variable_flags::TLS } else { 0 };
+    let written = if v.written { variable_flags::WRITTEN } else { 0 };
+    let flags = if tls { variable_flags::TLS } else { 0 } | written;
     asm.long(flags | if v.internal { variable_flags::STATIC } else { 0 });
     asm.long(0);
 }

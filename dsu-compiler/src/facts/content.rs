@@ -190,7 +190,7 @@ pub fn identify(facts: &mut UnitFacts, text: &str, tokens: Vec<Token>) {
 /// Marks what the unit must emit, and identifies the unit by it: external definitions, and what they depend on.
 fn mark_roots(facts: &mut UnitFacts, content: &Content<'_>, items: &[Item]) {
     let functions = facts.functions.iter().filter_map(|f| {
-        let root = !f.inline && !f.internal || f.attributes.used || f.attributes.constructor;
+        let root = !f.internal || f.attributes.used || f.attributes.constructor;
         f.definition.as_ref().filter(|d| root && !d.system).map(|d| (d.start, d.end))
     });
     let variables = facts.variables.iter().filter_map(|v| {

@@ -8,7 +8,7 @@ use crate::facts::{
     Attributes, Definition, FieldUse, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage,
     Variable, VariableDefinition, content, usage,
 };
-use crate::text::lexer::{Lexer, Token, after_declarator, after_semicolon, identifier_at};
+use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
 
 /// Reads the facts of a unit. The calling thread must have entered the library.
@@ -496,7 +496,7 @@ impl<'t> Walker<'t> {
                 let usage = usage::of_variable(path, self.text);
                 path.pop();
                 let index = self.variable_index(declaration);
-                self.facts.variables[index].addressed |= matches!(usage, Usage::Point | Usage::Escape);
+                self.facts.variables[index].addressed |= matches!(usage, Usage::Point | Usage::Keep | Usage::Escape);
                 (Target::Variable(index), usage)
             }
             _ => return,
@@ -539,8 +539,35 @@ impl<'t> Walker<'t> {
             body_end: statement_end(body, self.text),
             compound: body.kind() == clang::COMPOUND,
             endless: self.is_endless(node, &children, start, body_start),
+            until_told: self.is_until_told(node, &children),
             line: node.presumed().1,
         });
+    }
+
+    /// Whether a loop's condition only looks at a variable: nothing is counted or called.
+    fn is_until_told(&self, node: Node<'_>, children: &[Node<'_>]) -> bool {
+        let condition = match node.kind() {
+            clang::DO => children.get(1),
+            clang::WHILE => children.first(),
+            _ => None,
+        };
+        let Some((start, end)) = condition.map(|c| c.range()) else { return false };
+        let text = self.text.get(start..end).unwrap_or("");
+        let plain = |t: Token| match t.kind {
+            Kind::Identifier => true,
+            Kind::Number => text.get(t.start..t.end) == Some("0"),
+            _ => matches!(&text[t.start..t.end], "!" | "=" | "." | "->" | "(" | ")"),
+        };
+        let mut tokens = Lexer::new(text, 0).peekable();
+        let mut named = false;
+        while let Some(token) = tokens.next() {
+            let call = token.kind == Kind::Identifier && tokens.peek().is_some_and(|n| &text[n.start..n.end] == "(");
+            named |= token.kind == Kind::Identifier;
+            if call || !plain(token) {
+                return false;
+            }
+        }
+        named
     }
 
     fn is_endless(&self, node: Node<'_>, children: &[Node<'_>], start: usize, body: usize) -> bool {

@@ -226,6 +226,8 @@ pub enum Usage {
     Read,
     /// A variable's address is taken as pointer to `const`, or compared.
     Point,
+    /// Its address is kept or passed on, as pointer to `const`.
+    Keep,
     /// A variable is written.
     Write,
     /// A variable's address is taken such that it might be written.
@@ -322,6 +324,8 @@ pub struct Loop {
     pub compound: bool,
     /// It has no condition, or one that is always true.
     pub endless: bool,
+    /// Its condition only looks at a variable, as in `while (!stop)`.
+    pub until_told: bool,
     /// The user's line.
     pub line: u32,
 }

@@ -82,13 +82,31 @@ fn climb_pointer(parent: Node<'_>, child: Node<'_>, text: &str) -> Step {
             Some("=") if !points_to_const() || is_first(parent, child) => Step::Done(Usage::Escape),
             Some("+" | "-") => Step::Climb(State::Pointer),
             Some("==" | "!=" | "<" | ">" | "<=" | ">=" | "&&" | "||") => Step::Done(Usage::Point),
-            _ if points_to_const() => Step::Done(Usage::Point),
+            Some("=") if is_local(parent.children().first().copied()) => Step::Done(Usage::Point),
+            _ if points_to_const() => Step::Done(Usage::Keep),
             _ => Step::Done(Usage::Escape),
         },
         clang::CALL if points_to_const() && gives_pointer(parent) => Step::Done(Usage::Escape),
-        _ if points_to_const() => Step::Done(Usage::Point),
+        clang::CALL if points_to_const() && calls_library(parent) => Step::Done(Usage::Point),
+        clang::VARIABLE if points_to_const() && is_local(Some(parent)) => Step::Done(Usage::Point),
+        _ if points_to_const() => Step::Done(Usage::Keep),
         _ => Step::Done(Usage::Escape),
     }
+}
+
+/// Whether a declaration is one of an automatic variable, or an expression names one.
+fn is_local(node: Option<Node<'_>>) -> bool {
+    let declaration = node.and_then(|n| if n.kind() == clang::DECL_REF { n.referenced() } else { Some(n) });
+    declaration.is_some_and(|d| d.kind() == clang::VARIABLE && !d.has_global_storage())
+}
+
+/// Whether a call is one of a function of a system header: those do not keep what they get as pointer to `const`.
+fn calls_library(call: Node<'_>) -> bool {
+    let mut callee = call.children().into_iter().next();
+    while let Some(node) = callee.filter(|n| matches!(n.kind(), clang::PAREN | clang::UNEXPOSED_EXPR)) {
+        callee = node.children().into_iter().next();
+    }
+    callee.and_then(Node::referenced).is_some_and(|f| f.kind() == clang::FUNCTION && f.in_system_header())
 }
 
 /// Whether an expression is an implicit conversion of another: those have no text of their own.
@@ -106,7 +124,8 @@ fn gives_pointer(call: Node<'_>) -> bool {
             pointee.kind() != clang::T_FUNCTION && !pointee.is_const()
         }
     };
-    let to_writable = |ty: clang::Type<'_>| ty.canonical().kind() == clang::T_POINTER && writable(ty.canonical().pointee());
+    let to_writable =
+        |ty: clang::Type<'_>| ty.canonical().kind() == clang::T_POINTER && writable(ty.canonical().pointee());
     writable(call.ty()) || call.children().iter().skip(1).any(|argument| to_writable(argument.ty()))
 }
 

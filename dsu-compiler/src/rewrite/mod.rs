@@ -216,6 +216,9 @@ impl<'a> Rewriter<'a> {
         let callee = &self.facts().functions[function];
         // An inline function belongs to its caller's code, on an update path too.
         let inlined = callee.inline || callee.attributes.always_inline;
+        if inlined && callee.definition.is_some() {
+            return None;
+        }
         (!own || (on_path && !inlined)).then_some(Alias::Slot(function))
     }
 

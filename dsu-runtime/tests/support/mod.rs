@@ -47,7 +47,13 @@ pub fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn function(name: &'static str, fingerprint: u64, code: &'static str, slot: &'static str, stub: &'static str) -> Function {
+fn function(
+    name: &'static str,
+    fingerprint: u64,
+    code: &'static str,
+    slot: &'static str,
+    stub: &'static str,
+) -> Function {
     Function { name, fingerprint, code, slot, stub }
 }
 

@@ -19,9 +19,12 @@ use crate::config::Config;
 use crate::elf::{self, Executable, ObjectSymbols};
 use crate::program;
 
-/// What a program is linked with in addition. As needed: a program that does without pthreads stays without.
+/// What a program is linked with in addition. As needed: a program that does without pthreads stays without. The
+/// compiler's static library comes before its shared one, as in every link: the program's arithmetic is not to come from
+/// another one than in the plain executable.
 const LIBRARIES: &[&str] = &[
     "-Wl,--exclude-libs,libdsu.a",
+    "-lgcc",
     "-Wl,--push-state,--as-needed",
     "-lgcc_s",
     "-lpthread",

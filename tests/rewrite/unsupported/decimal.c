@@ -1,0 +1,6 @@
+int called(int);
+int decimal(int x)
+{
+    _Decimal64 d = x;
+    return (int)(d * 1.5dd) + called(x);
+}

@@ -1,0 +1,15 @@
+static int count = 5;
+static int (*saved)(int);
+
+static int step(int x)
+{
+    static int calls;
+    return x + ++calls + count++;
+}
+
+int run(int x)
+{
+    if (!saved)
+        saved = step;
+    return saved(x) * (saved == step);
+}

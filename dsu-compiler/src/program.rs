@@ -102,7 +102,8 @@ fn is_toolchain(name: &str) -> bool {
 /// The objects of a link that dsu-cc did not compile and that are not the toolchain's own.
 fn objects(input: &LinkInput) -> Vec<(String, Id)> {
     let named = input.foreign_names.iter().zip(&input.foreign).filter(|(name, _)| !is_toolchain(name));
-    let mut list: Vec<(String, Id)> = named.map(|(name, object)| (base_name(name).to_owned(), object.content)).collect();
+    let mut list: Vec<(String, Id)> =
+        named.map(|(name, object)| (base_name(name).to_owned(), object.content)).collect();
     list.sort();
     list
 }
@@ -317,7 +318,13 @@ fn foreign_symbols(plan: &Plan, units: &[ObjectSymbols], foreign: &[ObjectSymbol
     let ours = |name: &str| plan.model.functions.contains_key(name) || plan.model.variables.contains_key(name);
     let mut list: Vec<String> = wanted
         .into_iter()
-        .filter(|name| defined.contains(name) && !plan.toolchain.contains(*name) && !ours(name) && !name.starts_with("dsu_") && *name != "main")
+        .filter(|name| {
+            defined.contains(name)
+                && !plan.toolchain.contains(*name)
+                && !ours(name)
+                && !name.starts_with("dsu_")
+                && *name != "main"
+        })
         .map(str::to_owned)
         .collect();
     list.extend(calls::ENTRY_POINTS.iter().map(|s| (*s).to_owned()));

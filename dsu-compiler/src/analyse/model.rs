@@ -258,13 +258,20 @@ impl Model {
             return true;
         }
         let outside = self.units.iter().any(|u| u.kept.is_some()) || self.touched.contains(&v.symbol);
-        let harmless = |u: Usage| matches!(u, Usage::Read | Usage::Point | Usage::Keep);
+        let harmless = |u: Usage| !matches!(u, Usage::Write | Usage::Escape);
         (v.internal || !outside) && self.uses_of(at).all(|(_, reference)| harmless(reference.usage))
     }
 
-    /// Where the address of a constant or never-written variable is kept beyond the expression it stands in, if it is.
+    /// Where the address of a constant or never-written table is kept beyond the expression it stands in, if that can do
+    /// harm when the table is replaced: a pointer to one row stays good, unless rows are counted from the table.
     pub fn address_kept(&self, at: VariableRef) -> Option<String> {
-        let (unit, reference) = self.uses_of(at).find(|(_, r)| !matches!(r.usage, Usage::Read | Usage::Point))?;
+        let counted = self.uses_of(at).any(|(_, r)| r.usage == Usage::Compare);
+        let harmful = |usage: Usage| match usage {
+            Usage::Read | Usage::Point | Usage::Compare => false,
+            Usage::KeepElement => counted,
+            _ => true,
+        };
+        let (unit, reference) = self.uses_of(at).find(|(_, r)| harmful(r.usage))?;
         let facts = &self.units[unit].facts;
         Some(match reference.inside {
             Some(function) => format!("function {} ({})", facts.functions[function].name, self.units[unit].name),

@@ -87,9 +87,18 @@ impl Changes {
                 changes.units.insert(index, unit_changes);
             }
         }
+        changes.add_uncollected(old, new);
         changes.add_callers(old, new);
         changes.add_rebound(old, new, pairing);
         changes
+    }
+
+    /// A unit with something that the linker removed from the old program as unused, and the new one uses.
+    fn add_uncollected(&mut self, old: &Description, new: &Description) {
+        let functions = new.model.functions.iter().filter(|(s, _)| !old.model.functions.contains_key(*s));
+        self.replaced.extend(functions.map(|(_, at)| at.unit));
+        let variables = new.model.variables.iter().filter(|(s, _)| !old.model.variables.contains_key(*s));
+        self.replaced.extend(variables.map(|(_, at)| at.unit));
     }
 
     /// A unit that calls a function that the program did not define before, or does not define any more, must be

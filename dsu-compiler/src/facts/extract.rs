@@ -496,7 +496,7 @@ impl<'t> Walker<'t> {
                 let usage = usage::of_variable(path, self.text);
                 path.pop();
                 let index = self.variable_index(declaration);
-                self.facts.variables[index].addressed |= matches!(usage, Usage::Point | Usage::Keep | Usage::Escape);
+                self.facts.variables[index].addressed |= !matches!(usage, Usage::Read | Usage::Write);
                 (Target::Variable(index), usage)
             }
             _ => return,

@@ -228,6 +228,10 @@ pub enum Usage {
     Point,
     /// Its address is kept or passed on, as pointer to `const`.
     Keep,
+    /// The address of one of its elements is kept or passed on, as pointer to `const`.
+    KeepElement,
+    /// Its address is subtracted from another, or compared by order.
+    Compare,
     /// A variable is written.
     Write,
     /// A variable's address is taken such that it might be written.

@@ -9,10 +9,10 @@ use crate::text::lexer::{Kind, Lexer};
 
 /// What the expression climbed so far denotes.
 enum State {
-    /// The object, or a part of it.
-    Object,
-    /// A pointer into the object.
-    Pointer,
+    /// The object, or a part of it; whether that is one element of an array.
+    Object(bool),
+    /// A pointer into the object; whether to one element of an array.
+    Pointer(bool),
 }
 
 /// How the variable named by the last node of `path` is used; `path` leads down to it from its function
@@ -20,11 +20,11 @@ enum State {
 pub fn of_variable(path: &[Node<'_>], text: &str) -> Usage {
     let Some((&node, parents)) = path.split_last() else { return Usage::Escape };
     let mut child = node;
-    let mut state = State::Object;
+    let mut state = State::Object(false);
     for &parent in parents.iter().rev() {
         let step = match state {
-            State::Object => climb_object(parent, child, text),
-            State::Pointer => climb_pointer(parent, child, text),
+            State::Object(element) => climb_object(parent, child, text, element),
+            State::Pointer(element) => climb_pointer(parent, child, text, element),
         };
         match step {
             Step::Done(usage) => return usage,
@@ -40,19 +40,19 @@ enum Step {
     Climb(State),
 }
 
-fn climb_object(parent: Node<'_>, child: Node<'_>, text: &str) -> Step {
+fn climb_object(parent: Node<'_>, child: Node<'_>, text: &str, element: bool) -> Step {
     let is_array =
         matches!(child.ty().canonical().kind(), clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY | clang::T_VARIABLE_ARRAY);
     match parent.kind() {
-        clang::PAREN => Step::Climb(State::Object),
-        clang::MEMBER if !is_array => Step::Climb(State::Object),
+        clang::PAREN => Step::Climb(State::Object(element)),
+        clang::MEMBER if !is_array => Step::Climb(State::Object(element)),
         clang::UNEXPOSED_EXPR if !is_implicit(parent, child) => Step::Done(Usage::Escape),
-        clang::UNEXPOSED_EXPR if is_array => Step::Climb(State::Pointer),
+        clang::UNEXPOSED_EXPR if is_array => Step::Climb(State::Pointer(element)),
         // A scalar or struct below an implicit conversion is loaded.
         clang::UNEXPOSED_EXPR => Step::Done(Usage::Read),
         clang::SIZEOF => Step::Done(Usage::Read),
         clang::UNARY => match unary_operator(parent, child, text) {
-            b'&' => Step::Climb(State::Pointer),
+            b'&' => Step::Climb(State::Pointer(element)),
             b'+' | b'-' => Step::Done(Usage::Write),
             _ => Step::Done(Usage::Escape),
         },
@@ -64,34 +64,44 @@ fn climb_object(parent: Node<'_>, child: Node<'_>, text: &str) -> Step {
     }
 }
 
-fn climb_pointer(parent: Node<'_>, child: Node<'_>, text: &str) -> Step {
+fn climb_pointer(parent: Node<'_>, child: Node<'_>, text: &str, element: bool) -> Step {
     let points_to_const = || {
         let pointee = child.ty().canonical().pointee();
         pointee.is_const()
     };
+    let keep = if element { Usage::KeepElement } else { Usage::Keep };
     match parent.kind() {
         // What else is unexposed may write: `__atomic_fetch_add(&n, ...)`.
         clang::UNEXPOSED_EXPR if !is_implicit(parent, child) => Step::Done(Usage::Escape),
-        clang::PAREN | clang::UNEXPOSED_EXPR | clang::CONDITIONAL => Step::Climb(State::Pointer),
-        clang::SUBSCRIPT if is_first(parent, child) => Step::Climb(State::Object),
-        clang::MEMBER => Step::Climb(State::Object),
-        clang::UNARY if unary_operator(parent, child, text) == b'*' => Step::Climb(State::Object),
+        clang::PAREN | clang::UNEXPOSED_EXPR | clang::CONDITIONAL => Step::Climb(State::Pointer(element)),
+        clang::SUBSCRIPT if is_first(parent, child) => Step::Climb(State::Object(element || !is_zero(parent, text))),
+        clang::MEMBER => Step::Climb(State::Object(element)),
+        clang::UNARY if unary_operator(parent, child, text) == b'*' => Step::Climb(State::Object(element)),
         clang::UNARY if unary_operator(parent, child, text) == b'!' => Step::Done(Usage::Point),
         clang::UNARY => Step::Done(Usage::Escape),
         clang::BINARY => match operator_text(parent, text).as_deref() {
             Some("=") if !points_to_const() || is_first(parent, child) => Step::Done(Usage::Escape),
-            Some("+" | "-") => Step::Climb(State::Pointer),
-            Some("==" | "!=" | "<" | ">" | "<=" | ">=" | "&&" | "||") => Step::Done(Usage::Point),
+            Some("-" | "<" | ">" | "<=" | ">=") if parent.ty().canonical().kind() != clang::T_POINTER => {
+                Step::Done(Usage::Compare)
+            }
+            Some("+" | "-") => Step::Climb(State::Pointer(element)),
+            Some("==" | "!=" | "&&" | "||") => Step::Done(Usage::Point),
             Some("=") if is_local(parent.children().first().copied()) => Step::Done(Usage::Point),
-            _ if points_to_const() => Step::Done(Usage::Keep),
+            _ if points_to_const() => Step::Done(keep),
             _ => Step::Done(Usage::Escape),
         },
         clang::CALL if points_to_const() && gives_pointer(parent) => Step::Done(Usage::Escape),
         clang::CALL if points_to_const() && calls_library(parent) => Step::Done(Usage::Point),
         clang::VARIABLE if points_to_const() && is_local(Some(parent)) => Step::Done(Usage::Point),
-        _ if points_to_const() => Step::Done(Usage::Keep),
+        _ if points_to_const() => Step::Done(keep),
         _ => Step::Done(Usage::Escape),
     }
+}
+
+/// Whether a subscript is `[0]`: the element at the head stands for the whole array.
+fn is_zero(subscript: Node<'_>, text: &str) -> bool {
+    let index = subscript.children().get(1).map(|i| i.range());
+    index.and_then(|(start, end)| text.get(start..end)).is_some_and(|t| t.trim() == "0")
 }
 
 /// Whether a declaration is one of an automatic variable, or an expression names one.

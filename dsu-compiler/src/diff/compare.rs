@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::description::Description;
 use crate::diff::pairing::Pairing;
-use crate::facts::{Function, Target, UnitFacts, content, fingerprint};
+use crate::facts::{Function, Target, UnitFacts, Variable, content, fingerprint};
 
 /// What changed in one unit, by name.
 #[derive(Clone, Debug, Default)]
@@ -181,6 +181,16 @@ impl Changes {
                     u.name, v.name
                 ));
             }
+            if let Some(v) = u.facts.variables.iter().find(|v| in_linker_set(v, &new.model)) {
+                found.push(format!(
+                    "unit {} has {} in section {}, which the program walks from __start_{} on: the unit cannot be replaced, as its \
+                     entries would not be in the running program's section",
+                    u.name,
+                    v.name,
+                    v.section.as_deref().unwrap_or(""),
+                    v.section.as_deref().unwrap_or("")
+                ));
+            }
             let defines = |text: &String| text.contains(':') || text.contains(".globl") || text.contains(".set");
             if let Some(text) = u.facts.assembler.iter().find(|t| defines(t)) {
                 let text: String = text.chars().take(60).collect();
@@ -193,6 +203,13 @@ impl Changes {
         }
         found
     }
+}
+
+/// Whether a variable is one of a set that the linker puts together and the program walks.
+fn in_linker_set(v: &Variable, model: &Model) -> bool {
+    let Some(section) = v.section.as_ref().filter(|_| v.definition.is_some()) else { return false };
+    let (start, stop) = (format!("__start_{section}"), format!("__stop_{section}"));
+    model.units.iter().flat_map(|u| &u.facts.variables).any(|v| v.name == start || v.name == stop)
 }
 
 /// Sentences about objects that dsu-cc did not compile and that changed, or that took over functions of units.

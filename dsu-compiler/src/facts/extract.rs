@@ -358,6 +358,7 @@ impl<'t> Walker<'t> {
             match word {
                 "weak" => found.weak = true,
                 "alias" => found.alias = text.split('"').nth(1).map(str::to_owned),
+                "section" => found.section = text.split('"').nth(1).map(str::to_owned),
                 "ifunc" => found.ifunc = true,
                 "constructor" | "destructor" => found.constructor = true,
                 "always_inline" => found.always_inline = true,
@@ -396,6 +397,7 @@ impl<'t> Walker<'t> {
             constant: false,
             volatile: ty.is_volatile(),
             alias: None,
+            section: None,
             aliased: false,
             addressed: false,
             labels: false,
@@ -424,7 +426,7 @@ impl<'t> Walker<'t> {
         let name_end = at + identifier_at(self.text, at, &name).unwrap_or(name.len());
         let (file, line) = node.presumed();
         let system = node.in_system_header();
-        let alias = self.attributes(&node.children()).alias;
+        let Attributes { alias, section, .. } = self.attributes(&node.children());
         let labels = node.initializer().is_some_and(has_labels);
         let site = Site { start, after: after_semicolon(self.text, end).unwrap_or(end), function: self.inside };
         let definition = (!node.is_extern() || node.initializer().is_some()).then(|| VariableDefinition {
@@ -440,6 +442,7 @@ impl<'t> Walker<'t> {
         });
         let entry = &mut self.facts.variables[index];
         entry.alias = entry.alias.take().or(alias);
+        entry.section = entry.section.take().or(section);
         entry.labels |= labels;
         entry.constant = ty.is_const() || innermost.is_const();
         entry.declarations.push(site);

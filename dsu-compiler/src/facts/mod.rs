@@ -70,6 +70,8 @@ pub struct Attributes {
     pub weak: bool,
     /// `alias("target")`.
     pub alias: Option<String>,
+    /// `section("name")`.
+    pub section: Option<String>,
     /// `ifunc`.
     pub ifunc: bool,
     /// `constructor` or `destructor`.
@@ -141,6 +143,8 @@ pub struct Variable {
     pub volatile: bool,
     /// Another name for the variable of this symbol: attribute `alias`.
     pub alias: Option<String>,
+    /// Attribute `section`.
+    pub section: Option<String>,
     /// Another variable is an alias of it.
     pub aliased: bool,
     /// Its address is used, not only its value.

@@ -26,7 +26,11 @@ pub fn test(versions: &Versions, script: &Script) -> Result<()> {
         variables: HashMap::new(),
     };
     for step in &script.steps {
-        run.step(step).with_context(|| format!("line {}: {} {}", step.line, step.verb, step.rest))?;
+        let said = run.said.clone();
+        run.step(step).with_context(|| {
+            let before = if said.is_empty() { said } else { format!(" (before, a tool said: {})", said.trim()) };
+            format!("line {}: {} {}{before}", step.line, step.verb, step.rest)
+        })?;
     }
     Ok(())
 }

@@ -1,0 +1,4 @@
+int current(void)
+{
+    return VERSION;
+}

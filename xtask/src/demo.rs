@@ -21,7 +21,7 @@ use crate::{
 
 /// Runs the demo.
 pub fn task() -> Result<()> {
-    deps::ensure()?;
+    deps::basic()?;
     ui::stage("The tools");
     tools::build()?;
     let folder = paths::work("demo");

@@ -11,7 +11,8 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: &[Need] = &[
+/// For the tools and the demo.
+const BASIC: &[Need] = &[
     Need { what: "a C compiler", there: || has("cc"), packages: &["gcc"] },
     Need { what: "C library headers", there: || header("stdio.h"), packages: &["libc6-dev"] },
     Need { what: "make", there: || has("make"), packages: &["make"] },
@@ -20,6 +21,10 @@ const NEEDS: &[Need] = &[
         there: libclang,
         packages: &["libclang1-19", "libclang1-16", "libclang1-14", "libclang1"],
     },
+];
+
+/// For the tests, real servers and benchmarks.
+const MORE: &[Need] = &[
     Need { what: "dpkg-source", there: || has("dpkg-source"), packages: &["dpkg-dev"] },
     Need { what: "patch", there: || has("patch"), packages: &["patch"] },
     Need { what: "xz", there: || has("xz"), packages: &["xz-utils"] },
@@ -30,10 +35,19 @@ const NEEDS: &[Need] = &[
     Need { what: "valgrind", there: || has("valgrind"), packages: &["valgrind"] },
 ];
 
-/// Makes sure that everything the tools and the tests need is installed.
-pub fn ensure() -> Result<()> {
+/// Makes sure that what the tools and the demo need is installed.
+pub fn basic() -> Result<()> {
+    ensure(BASIC.iter())
+}
+
+/// Makes sure that what anything here needs is installed.
+pub fn all() -> Result<()> {
+    ensure(BASIC.iter().chain(MORE))
+}
+
+fn ensure(needs: impl Iterator<Item = &'static Need>) -> Result<()> {
     ui::stage("What this machine must have");
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.there)()).collect();
+    let missing: Vec<&Need> = needs.filter(|need| !(need.there)()).collect();
     if missing.is_empty() {
         ui::note("all there");
         return Ok(());

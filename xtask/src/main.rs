@@ -73,7 +73,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::task(),
         Task::Tutorial => tools::build().and_then(|()| tutorial::task()),
         Task::Test { quick } => test::task(quick),
-        Task::Deps => deps::ensure(),
+        Task::Deps => deps::all(),
         Task::Bench { only, pairs, builds, null } => {
             bench::task(only.as_deref(), &bench::Effort { pairs, builds, null })
         }

@@ -5,7 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::process::CommandExt,
     path::Path,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -37,8 +37,12 @@ impl Server {
     /// Starts a process with its output in `log`.
     pub fn spawn(command: &mut Command, log: &Path) -> Result<Self> {
         let out = fs::File::create(log)?;
-        // A process group of its own: signals from the terminal reach the task, which then cleans up.
-        command.stdout(out.try_clone()?).stderr(out).process_group(0);
+        command.stdout(out.try_clone()?).stderr(out).stdin(Stdio::null());
+        // SAFETY: prctl is safe to call between fork and exec.
+        unsafe {
+            // If the task is killed, the server goes, too.
+            command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?));
+        }
         let child = command.spawn().with_context(|| format!("cannot start {}", cmd::describe(command)))?;
         Ok(Self { child, log: log.to_path_buf() })
     }

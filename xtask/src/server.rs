@@ -14,7 +14,7 @@ use nix::{sys::signal::Signal, unistd::User};
 
 use crate::{
     build::{Built, Compiler, Source},
-    cmd, ftp, paths, process,
+    cmd, deps, ftp, paths, process,
     recipe::{Probe, Recipe, Run, Suite, Updates, fill, show},
     tools, ui,
 };
@@ -22,6 +22,7 @@ use crate::{
 /// Runs everything that the recipe of a server describes.
 pub fn task(name: &str, plain: bool) -> Result<()> {
     let recipe = Recipe::read(name)?;
+    deps::all()?;
     if !plain {
         tools::build()?;
     }

@@ -9,7 +9,7 @@ use crate::{cmd, demo, deps, paths, server, tools, tutorial, ui};
 /// Runs all checks, cheap ones first. `quick` leaves out the real servers.
 pub fn task(quick: bool) -> Result<()> {
     let start = Instant::now();
-    deps::ensure()?;
+    deps::all()?;
     let servers = ["vsftpd", "redis"];
     ui::stage("Build");
     tools::build()?;
@@ -17,7 +17,7 @@ pub fn task(quick: bool) -> Result<()> {
     cargo_component("fmt", &["--all", "--check"])?;
     cargo_component("clippy", &["--workspace", "--all-targets", "--release", "--quiet", "--", "-D", "warnings"])?;
     ui::stage("Tests");
-    cargo(&["test", "--release", "--workspace"])?;
+    cargo(&["test", "--release", "--workspace", "--no-fail-fast"])?;
     demo::task()?;
     tutorial::task()?;
     if !quick {

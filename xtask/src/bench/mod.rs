@@ -52,7 +52,7 @@ struct Results {
 
 /// Measures, prints a table and writes `work/bench.json`.
 pub fn task(only: Option<&str>, effort: &Effort) -> Result<()> {
-    deps::ensure()?;
+    deps::all()?;
     if !effort.null {
         tools::build()?;
     }

@@ -10,7 +10,7 @@ void command(const char *line)
     int descriptors = 0;
     printf("%s %d:", line, VERSION);
     while (status && fgets(text, sizeof text, status))
-        if (!strncmp(text, "Threads", 7) || !strncmp(text, "Sig", 3) || !strncmp(text, "Shd", 3) || !strncmp(text, "TracerPid", 9)) {
+        if (!strncmp(text, "Threads", 7) || (!strncmp(text, "Sig", 3) && text[3] != 'Q') || !strncmp(text, "Shd", 3) || !strncmp(text, "TracerPid", 9)) {
             text[strcspn(text, "\n")] = 0;
             printf(" %s", strrchr(text, '\t') + 1);
         }

@@ -9,7 +9,7 @@ use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::{CallRef, Place, Points, is_blocking_call};
 use crate::facts::{Function, Reference, Site, Target, UnitFacts, Usage};
 use crate::text::edits::{Edits, Overlap};
-use crate::text::lexer::identifier_at;
+use crate::text::lexer::{Kind, Lexer, Token, identifier_at};
 
 /// Why a unit could not be rewritten. It is then kept as it is.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,9 @@ pub fn rewrite(job: &Job<'_>) -> Result<(String, Uses), RewriteError> {
     rewriter.points();
     rewriter.static_locals();
     rewriter.prelude();
+    if job.purpose == Purpose::Patch {
+        rewriter.visibility();
+    }
     let trailer = rewriter.trailer();
     let mut text = rewriter.edits.apply(&job.model.units[job.unit].image.text)?;
     text.push_str(&trailer);
@@ -386,6 +389,24 @@ impl<'a> Rewriter<'a> {
                 let label = self.job.model.variable_label(VariableRef { unit: self.job.unit, variable });
                 self.edits.insert(d.declarator, format!(" __asm__(\"dsu_l_{label}\") __attribute__((used))"));
             }
+        }
+    }
+
+    /// What the program hides from other modules, a patch must be able to refer to all the same.
+    fn visibility(&mut self) {
+        let text = self.text();
+        let word = |token: &Token| text.get(token.start..token.end).unwrap_or("");
+        let mut before: [Option<Token>; 2] = [None, None];
+        for token in Lexer::new(text, 0) {
+            let hides = matches!(word(&token), "\"hidden\"" | "\"internal\"" | "\"protected\"");
+            if token.kind == Kind::Directive && word(&token).split_whitespace().take(3).eq(["#pragma", "GCC", "visibility"]) {
+                if word(&token).contains("push") {
+                    self.edits.replace(token.start, token.end - token.start, "#pragma GCC visibility push(default)");
+                }
+            } else if hides && matches!(before.map(|t| t.as_ref().map_or("", word)), ["visibility" | "__visibility__", "("]) {
+                self.edits.replace(token.start, token.end - token.start, "\"default\"");
+            }
+            before = [before[1], Some(token)];
         }
     }
 

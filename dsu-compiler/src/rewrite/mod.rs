@@ -399,11 +399,15 @@ impl<'a> Rewriter<'a> {
         let mut before: [Option<Token>; 2] = [None, None];
         for token in Lexer::new(text, 0) {
             let hides = matches!(word(&token), "\"hidden\"" | "\"internal\"" | "\"protected\"");
-            if token.kind == Kind::Directive && word(&token).split_whitespace().take(3).eq(["#pragma", "GCC", "visibility"]) {
+            if token.kind == Kind::Directive
+                && word(&token).split_whitespace().take(3).eq(["#pragma", "GCC", "visibility"])
+            {
                 if word(&token).contains("push") {
                     self.edits.replace(token.start, token.end - token.start, "#pragma GCC visibility push(default)");
                 }
-            } else if hides && matches!(before.map(|t| t.as_ref().map_or("", word)), ["visibility" | "__visibility__", "("]) {
+            } else if hides
+                && matches!(before.map(|t| t.as_ref().map_or("", word)), ["visibility" | "__visibility__", "("])
+            {
                 self.edits.replace(token.start, token.end - token.start, "\"default\"");
             }
             before = [before[1], Some(token)];

@@ -142,7 +142,8 @@ impl Generator {
         }
         let _ = writeln!(
             text,
-            "number sum{unit}(void)\n{{\n    \
+            // All is written somewhere; otherwise a new initial value would be a new value.
+            "number sum{unit}(void)\n{{\n    global{unit} += 0;\n    array{unit}[0] += 0;\n    local += 0;\n    \
              number x = SELECT(global{unit}, global{unit} + 0) * 3 + local * 5 + record.a * 7 + record.b;\n    \
              for (int i = 0; i < 8; i++)\n        x = x * 31 + array{unit}[i];\n    \
              x += thread{unit} * 11 + mine + unwritten;\n    \

@@ -323,8 +323,7 @@ fn main() {
         Some((Ok(from), Ok(to))) => (from, to),
         _ => (0, 8),
     };
-    let trial = |seed: u64| {
-        Trial::test(format!("seed_{seed}"), move || test(seed).map_err(|e| Failed::from(format!("{e:#}"))))
-    };
+    let trial =
+        |seed: u64| Trial::test(format!("seed_{seed}"), move || test(seed).map_err(|e| Failed::from(format!("{e:#}"))));
     libtest_mimic::run(&arguments, (from..to).map(trial).collect()).exit();
 }

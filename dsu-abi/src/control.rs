@@ -115,6 +115,8 @@ pub mod op {
     pub const APPLY: u32 = 3;
     /// Undo the newest patch.
     pub const UNDO: u32 = 4;
+    /// Load and check the patch file in the buffer, and commit it in a child process that then ends. Changes nothing.
+    pub const REHEARSE: u32 = 5;
 }
 
 /// What the runtime answers. 1776 bytes.

@@ -22,7 +22,7 @@ pub mod section;
 pub mod status;
 
 /// Version of every layout in this crate. Tools refuse to talk to a runtime of another version.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// A 128-bit content identity: of a build, of a program state, or of a patch.
 ///

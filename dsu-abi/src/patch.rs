@@ -13,7 +13,7 @@ use crate::{
 /// First bytes of a patch header.
 pub const MAGIC: [u8; 8] = *b"DSUPATCH";
 
-/// The header, first in section `.dsu.patch`; the dynamic symbol `dsu_patch`. 192 bytes.
+/// The header, first in section `.dsu.patch`; the dynamic symbol `dsu_patch`. 256 bytes.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct PatchHeader {
@@ -43,8 +43,18 @@ pub struct PatchHeader {
     pub units: Table,
     /// +160: name of the patch, NUL terminated.
     pub name: Rel32,
-    /// +164: zero.
-    pub reserved: [u32; 7],
+    /// +164: why the patch cannot be undone, NUL terminated; none if it can.
+    pub irreversible: Rel32,
+    /// +168: zero.
+    pub reserved: [u32; 2],
+    /// +176: [`PatchType`]s: types whose layout the patch changes.
+    pub changed_types: Table,
+    /// +192: [`PatchCarry`]s: state transformers, in the order in which they run.
+    pub carries: Table,
+    /// +208: bytes: the description of the state the patch leads to, compressed against that of the state before.
+    pub lineage: Table,
+    /// +224: zero.
+    pub reserved2: [u64; 4],
 }
 
 /// Symbol of the header in the patch's dynamic symbol table.
@@ -86,6 +96,8 @@ pub mod import_kind {
     pub const TLS: u32 = 4;
     /// A symbol of the executable outside the rewritten units; fingerprint 0, not checked.
     pub const FOREIGN: u32 = 5;
+    /// The newest stamp of a type, as an absolute value; `key` is that of the type's name. Version 0 has the stamp 0.
+    pub const STAMP: u32 = 6;
     /// Added to `VARIABLE` and `TLS`: the new program may write the variable.
     pub const WRITTEN: u32 = 0x100;
 }
@@ -174,10 +186,47 @@ pub struct RequiredType {
     pub reserved: u32,
 }
 
+/// A type whose layout the patch changes. 48 bytes.
+///
+/// The patch has one transformer for it, which takes an object from the version before to the new one, in place.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PatchType {
+    /// +0: key of the type name.
+    pub key: u64,
+    /// +8: fingerprint of the layout it must have in the process.
+    pub old_layout: u64,
+    /// +16: fingerprint of the layout it has after the commit.
+    pub new_layout: u64,
+    /// +24: size of an object in bytes: the same before and after.
+    pub size: u64,
+    /// +32: the type name, NUL terminated.
+    pub name: Rel32,
+    /// +36: `void (*)(T *new, const T_old *old)`; none where no object needs it (fields only removed or reordered).
+    pub transform: Rel32,
+    /// +40: offset of the object's stamp; `u32::MAX` where the type has none (then `transform` is none).
+    pub stamp_offset: u32,
+    /// +44: zero.
+    pub reserved: u32,
+}
+
+/// A state transformer: runs once, at commit, before anything is published. 8 bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PatchCarry {
+    /// +0: its name, NUL terminated, for messages.
+    pub name: Rel32,
+    /// +4: `int (*)(void)`; anything but 0 refuses the patch.
+    pub function: Rel32,
+}
+
 const _: () = {
     use crate::registry::*;
     use core::mem::{offset_of, size_of};
-    assert!(size_of::<PatchHeader>() == 192);
+    assert!(size_of::<PatchHeader>() == 256);
+    assert!(offset_of!(PatchHeader, changed_types) == 176);
+    assert!(size_of::<PatchType>() == 48);
+    assert!(size_of::<PatchCarry>() == 8);
     assert!(offset_of!(PatchHeader, imports) == 64);
     assert!(offset_of!(PatchHeader, name) == 160);
     assert!(size_of::<ImportRecord>() == 48);

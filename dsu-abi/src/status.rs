@@ -36,6 +36,10 @@ statuses! {
     MissingSymbol = 13, "missing-symbol";
     /// Refused: the patch to undo is not the newest.
     NotNewest = 14, "not-newest";
+    /// Refused: a state transformer said no.
+    TransformerFailed = 16, "transformer-failed";
+    /// Refused: the patch changes data in a way that cannot be undone.
+    Irreversible = 17, "irreversible";
     /// Refused: nothing to undo.
     NothingToUndo = 15, "nothing-to-undo";
     /// Not now: the threads did not all come to rest in time; nothing was changed.

@@ -9,6 +9,7 @@ pub mod driver;
 pub mod elf;
 pub mod emit;
 pub mod facts;
+pub mod layout;
 pub mod program;
 pub mod rewrite;
 pub mod text;

@@ -14,6 +14,7 @@ use crate::driver::interface::{Finished, LinkInput, Report, Rewritten, Rewritten
 use crate::elf::ObjectSymbols;
 use crate::emit::registry::{FunctionEntry, PointEntry, Registry, TypeEntry, UnitEntry, VariableEntry};
 use crate::facts::{content, fingerprint};
+use crate::layout::Shapes;
 use crate::rewrite::{self, Job, Purpose, Uses};
 
 /// What `finish` needs to know of `rewrite`.
@@ -131,7 +132,16 @@ fn rewrite_unit(
         .map(|v| v.variable)
         .filter(|v| u.facts.variables[*v].internal)
         .collect();
-    let job = Job { model, points, unit, purpose: Purpose::Base, slots, bound: &BTreeSet::new(), labelled: &labelled };
+    let job = Job {
+        model,
+        points,
+        unit,
+        purpose: Purpose::Base,
+        slots,
+        bound: &BTreeSet::new(),
+        labelled: &labelled,
+        shapes: &Shapes::new(),
+    };
     let (text, uses) = rewrite::rewrite(&job)?;
     Ok((RewrittenUnit { text: Some(text), flags }, uses))
 }

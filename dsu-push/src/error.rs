@@ -240,7 +240,9 @@ impl Error {
                 | Status::Incompatible
                 | Status::MissingSymbol
                 | Status::NotNewest
-                | Status::NothingToUndo => Exit::Refused,
+                | Status::NothingToUndo
+                | Status::TransformerFailed
+                | Status::Irreversible => Exit::Refused,
                 Status::TimedOut | Status::Busy => Exit::TimedOut,
                 Status::NoMemory | Status::Internal | Status::BadRequest => Exit::Error,
             },

@@ -46,6 +46,8 @@ enum dsu_status {
     DSU_MISSING_SYMBOL = 13,  /* a library symbol that the patch needs is not in the process */
     DSU_NOT_NEWEST = 14,      /* the patch to undo is not the newest */
     DSU_NOTHING_TO_UNDO = 15, /* no patch is in force */
+    DSU_TRANSFORMER_FAILED = 16, /* a state transformer of the patch said no; nothing was changed */
+    DSU_IRREVERSIBLE = 17,    /* the patch changed data in a way that cannot be undone */
     DSU_TIMED_OUT = 20,       /* the threads did not all come to rest in time; nothing was changed */
     DSU_BUSY = 21,            /* another update is under way, or the caller is a signal handler */
     DSU_NO_MEMORY = 30,       /* the system refused memory; nothing was changed */

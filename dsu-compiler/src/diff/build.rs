@@ -17,6 +17,7 @@ use crate::elf::{self, ObjectSymbols};
 use crate::emit::patch::{CopyEntry, Import, Manifest, PatchFunctionEntry};
 use crate::emit::registry::{UnitEntry, VariableEntry};
 use crate::facts::fingerprint;
+use crate::layout::Shapes;
 use crate::program;
 use crate::rewrite::{self, Job, Purpose, Uses};
 
@@ -111,6 +112,7 @@ impl<'a> Builder<'a> {
             slots: &self.slots[unit],
             bound: &self.bound(unit),
             labelled: &self.labelled(unit),
+            shapes: &Shapes::new(),
         };
         rewrite::rewrite(&job).map_err(|e| DiffError::Rewrite(self.model().units[unit].name.clone(), e))
     }

@@ -131,7 +131,7 @@ impl Manifest {
         asm.table(".Ldsu_types", self.types.len());
         asm.table(".Ldsu_units", self.units.len());
         asm.string(&self.name);
-        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, reserved);
+        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, irreversible);
         asm.line(format!("\t.zero {rest}\n\t.size {HEADER_SYMBOL}, . - {HEADER_SYMBOL}\n\t.p2align 3"));
     }
 

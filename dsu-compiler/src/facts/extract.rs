@@ -514,7 +514,17 @@ impl<'t> Walker<'t> {
         };
         if let Some(ty) = self.printer.name(record) {
             let (at, line) = (node.location(), node.presumed().1);
-            self.facts.field_uses.push(FieldUse { inside, ty, field: field.name(), at, line });
+            self.facts.field_uses.push(FieldUse {
+                inside,
+                ty,
+                field: field.name(),
+                at,
+                expression: node.range(),
+                base: (0, 0),
+                arrow: false,
+                rvalue: false,
+                line,
+            });
         }
     }
 

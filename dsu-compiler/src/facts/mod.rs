@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 pub mod content;
 pub mod extract;
+pub mod shape;
 pub mod types;
+pub mod typeuse;
 pub mod usage;
 
 /// The facts of one unit. Indices in it refer to its own vectors.
@@ -26,6 +28,12 @@ pub struct UnitFacts {
     pub field_uses: Vec<FieldUse>,
     /// Structs, unions and enums that the unit defines outside system headers.
     pub types: Vec<TypeDefinition>,
+    /// Initialiser lists of structs and unions that are not from system headers.
+    pub initializers: Vec<InitializerList>,
+    /// Calls whose result becomes a pointer to a struct that is not from a system header.
+    pub creations: Vec<Creation>,
+    /// What is done with structs as a whole.
+    pub type_uses: Vec<TypeUse>,
     /// Loops, in source order within each function.
     pub loops: Vec<Loop>,
     /// Top-level declarations, in order.
@@ -264,8 +272,91 @@ pub struct FieldUse {
     pub field: String,
     /// Offset of the field's name.
     pub at: usize,
+    /// The whole member expression, `base` included.
+    pub expression: (usize, usize),
+    /// What stands before the arrow or dot; empty for members of unnamed members.
+    pub base: (usize, usize),
+    /// `->` as opposed to `.`.
+    pub arrow: bool,
+    /// The base is a value without an address: the result of a call, of an assignment, of `?:`.
+    pub rvalue: bool,
     /// The user's line.
     pub line: u32,
+}
+
+/// An initialiser list, `{...}`, of a struct or union; of a compound literal, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitializerList {
+    /// The function it is in, by index; `None` for the initialiser of a variable with static storage.
+    pub inside: Option<usize>,
+    /// Canonical name of the struct or union.
+    pub ty: String,
+    /// Behind the `{`.
+    pub open: usize,
+    /// Offset of the `}`.
+    pub close: usize,
+    /// Its elements: the offset of each, and whether it has a designator.
+    pub elements: Vec<(usize, bool)>,
+    /// Braces of a nested list are left out: elements and members do not correspond.
+    pub elided: bool,
+    /// The user's line.
+    pub line: u32,
+}
+
+/// A call of a function that returns a pointer to anything, where the result becomes a pointer to a struct.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Creation {
+    /// The function it is in, by index.
+    pub inside: usize,
+    /// Canonical name of the struct.
+    pub ty: String,
+    /// The function called, by index.
+    pub callee: usize,
+    /// The call, without a cast around it.
+    pub call: (usize, usize),
+    /// The arguments of the call.
+    pub arguments: Vec<(usize, usize)>,
+    /// The user's line.
+    pub line: u32,
+}
+
+/// Something that is done with a struct as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeUse {
+    /// The function it is in, by index; `None` outside of functions.
+    pub inside: Option<usize>,
+    /// Canonical name of the struct.
+    pub ty: String,
+    /// What.
+    pub usage: TypeUsage,
+    /// The user's line.
+    pub line: u32,
+}
+
+/// What is done with a struct as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TypeUsage {
+    /// Its address goes into a parameter that is a pointer to anything or to characters, of the function of this name.
+    Passed {
+        /// The function called; empty for a call through a pointer.
+        callee: String,
+        /// Another argument of the call contains a `sizeof` of the struct.
+        sized: bool,
+    },
+    /// A pointer to it is cast to or from a pointer to another struct or union, of this name.
+    Cast(String),
+    /// A pointer to it is cast or converted to a pointer to characters.
+    Bytes,
+    /// Its size or an offset in it is part of a constant that must hold: an assertion, an array's length, a case.
+    Asserted,
+    /// An `offsetof` of this field stands in arithmetic other than finding the struct around a field.
+    Offset(String),
+    /// A variable of a function, by value; its name.
+    Local(String),
+    /// A parameter or a result, by value.
+    Value,
+    /// Assigned as a whole.
+    Assigned,
 }
 
 /// Struct, union or enum.
@@ -292,10 +383,33 @@ pub struct TypeDefinition {
     pub align: u64,
     /// Its fields, or constants.
     pub fields: Vec<Field>,
+    /// Where its text is in the unit.
+    pub text: TypeText,
+    /// Attributes decide on its layout: `packed`, `aligned`, `#pragma pack`.
+    pub attributed: bool,
+    /// Its last member is an array without a length.
+    pub flexible: bool,
+    /// Defined inside a function.
+    pub local: bool,
     /// The user's file.
     pub file: String,
     /// The user's line.
     pub line: u32,
+}
+
+/// Where the definition of a struct or union stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeText {
+    /// The keyword `struct` or `union`.
+    pub keyword: usize,
+    /// Behind the `{`.
+    pub open: usize,
+    /// The `}`.
+    pub close: usize,
+    /// First byte of the declaration it is in (of `typedef`, `static` and the like, if there is one).
+    pub start: usize,
+    /// Behind the `;` of the outermost declaration it is in.
+    pub after: usize,
 }
 
 /// A field of a struct or union, or a constant of an enum.
@@ -311,6 +425,12 @@ pub struct Field {
     pub ty: String,
     /// Size in bytes of its type.
     pub size: u64,
+    /// Alignment in bytes of its type.
+    pub align: u64,
+    /// The version of the struct in which it appeared: 0 if objects of the base program have it.
+    pub since: u32,
+    /// Its declaration, for a member without a name.
+    pub declaration: (usize, usize),
     /// The user's line.
     pub line: u32,
 }

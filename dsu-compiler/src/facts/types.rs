@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::clang::{self, Node, Type};
-use crate::facts::{Field, TypeDefinition, TypeKind};
+use crate::facts::{Field, TypeDefinition, TypeKind, TypeText};
 
 /// Prints types canonically and remembers what it printed.
 #[derive(Default)]
@@ -129,6 +129,9 @@ impl Printer {
                     bits: None,
                     ty: String::new(),
                     size: 0,
+                    align: 0,
+                    since: 0,
+                    declaration: (0, 0),
                     line: c.presumed().1,
                 })
                 .collect()
@@ -140,12 +143,27 @@ impl Printer {
                     bits: f.bit_width(),
                     ty: self.print(f.ty()),
                     size: f.ty().size().unwrap_or(0),
+                    align: f.ty().align().unwrap_or(1),
+                    since: 0,
+                    declaration: f.range(),
                     line: f.presumed().1,
                 })
                 .collect()
         };
         let (size, align) = (node.ty().size()?, node.ty().align()?);
-        Some(TypeDefinition { name, kind, size, align, fields, file, line })
+        Some(TypeDefinition {
+            name,
+            kind,
+            size,
+            align,
+            fields,
+            text: TypeText::default(),
+            attributed: false,
+            flexible: false,
+            local: false,
+            file,
+            line,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::{CallRef, Place, Points, is_blocking_call};
 use crate::facts::{Function, Reference, Site, Target, UnitFacts, Usage};
+use crate::layout::Shapes;
 use crate::text::edits::{Edits, Overlap};
 use crate::text::lexer::{Kind, Lexer, Token, identifier_at};
 
@@ -47,6 +48,8 @@ pub struct Job<'a> {
     pub bound: &'a BTreeSet<usize>,
     /// Variables of the unit to be known by a label: those that later patches may bind to.
     pub labelled: &'a BTreeSet<usize>,
+    /// Types whose layout is not what the source alone would give.
+    pub shapes: &'a Shapes,
 }
 
 /// Functions that a rewritten unit refers to by symbols of ours.

@@ -233,7 +233,7 @@ impl Patch {
         e.label("dsu_patch");
         e.line(".ascii \"DSUPATCH\"");
         e.long(PROTOCOL);
-        e.long(192);
+        e.long(256);
         e.id(self.id);
         e.id(self.from);
         e.id(self.to);
@@ -244,7 +244,7 @@ impl Patch {
         e.table(".Ltypes", self.types.len());
         e.table(".Ltypes", 0);
         e.string(self.name);
-        e.line(".zero 28");
+        e.line(".zero 92");
         e.line(".size dsu_patch, . - dsu_patch");
 
         e.label(".Limports");

@@ -75,6 +75,15 @@ pub struct Ast {
     unit: c::CXTranslationUnit,
 }
 
+/// What to do with the bodies of functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bodies {
+    /// They are part of the tree.
+    Parse,
+    /// Only what stands outside of functions matters.
+    Skip,
+}
+
 /// A complaint of the parser.
 pub struct Diagnostic {
     /// An error, as opposed to a warning.
@@ -90,7 +99,11 @@ impl Ast {
     ///
     /// # Errors
     /// When libclang makes no tree at all. Errors in the text are [`diagnostics`](Self::diagnostics).
-    pub fn parse(text: &str, arguments: &[String]) -> Result<Self, ClangError> {
+    pub fn parse(text: &str, arguments: &[String], bodies: Bodies) -> Result<Self, ClangError> {
+        let options = match bodies {
+            Bodies::Parse => c::CXTranslationUnit_KeepGoing,
+            Bodies::Skip => c::CXTranslationUnit_KeepGoing | c::CXTranslationUnit_SkipFunctionBodies,
+        };
         let name = c"unit.c";
         let arguments: Vec<CString> = arguments.iter().filter_map(|a| CString::new(a.as_str()).ok()).collect();
         let pointers: Vec<_> = arguments.iter().map(|a| a.as_ptr()).collect();
@@ -106,7 +119,7 @@ impl Ast {
                 pointers.len() as _,
                 &mut file,
                 1,
-                c::CXTranslationUnit_KeepGoing,
+                options,
             );
             if unit.is_null() {
                 c::clang_disposeIndex(index);
@@ -357,10 +370,18 @@ impl<'a> Node<'a> {
         unsafe { c::clang_getEnumConstantDeclValue(self.cursor) }
     }
 
-    /// For a struct, union or enum without a tag.
+    /// Whether a struct or union is a member without a name of the one around it.
+    pub fn is_unnamed_member(self) -> bool {
+        // SAFETY: the tree is alive; any cursor may be asked.
+        unsafe { c::clang_Cursor_isAnonymousRecordDecl(self.cursor) != 0 }
+    }
+
+    /// For a struct, union or enum without a tag, and for a member without a name.
     pub fn is_anonymous(self) -> bool {
         let name = self.name();
-        name.is_empty() || name.contains('(')
+        // Newer libraries give the name of the typedef for a tag. Without a tag, the keyword is the place.
+        let tagged = !matches!(self.kind(), STRUCT | UNION | ENUM) || self.location() != self.range().0;
+        name.is_empty() || name.contains('(') || !tagged
     }
 }
 
@@ -448,6 +469,13 @@ impl<'a> Type<'a> {
     pub fn is_volatile(self) -> bool {
         // SAFETY: the tree is alive.
         unsafe { c::clang_isVolatileQualifiedType(self.ty) != 0 }
+    }
+
+    /// Offset in bits of a field, which may be one of an unnamed member.
+    pub fn offset_of(self, field: &str) -> Option<u64> {
+        let field = CString::new(field).ok()?;
+        // SAFETY: the tree is alive; libclang does not keep the name.
+        u64::try_from(unsafe { c::clang_Type_getOffsetOf(self.ty, field.as_ptr()) }).ok()
     }
 
     /// Size in bytes, if complete.

@@ -2,24 +2,40 @@
 
 use std::collections::HashMap;
 
-use crate::clang::{self, Ast, ClangError, Node};
+use crate::clang::{self, Ast, Bodies, ClangError, Node};
 use crate::facts::types::Printer;
 use crate::facts::{
     Attributes, Definition, FieldUse, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage,
-    Variable, VariableDefinition, content, usage,
+    Variable, VariableDefinition, content, shape, usage,
 };
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
+
+pub use crate::facts::shape::{ReshapeError, reshape};
 
 /// Reads the facts of a unit. The calling thread must have entered the library.
 ///
 /// # Errors
 /// When the parser gives up altogether. Errors in the text are among the facts.
 pub fn extract(image: &UnitImage) -> Result<UnitFacts, ClangError> {
-    let masked = mask(&image.text);
-    let ast = Ast::parse(&masked, &arguments(&image.flags))?;
+    let mut facts = read(&image.text, &image.flags, Bodies::Parse)?;
     let tokens: Vec<Token> = Lexer::new(&image.text, 0).collect();
-    let mut walker = Walker { text: &image.text, ..Walker::default() };
+    let aliased: Vec<String> = facts.variables.iter().filter_map(|v| v.alias.clone()).collect();
+    for v in &mut facts.variables {
+        v.aliased = v.function.is_none() && aliased.iter().any(|a| *a == v.symbol || *a == v.name);
+    }
+    facts.references.sort_by_key(|r| r.at);
+    facts.references.dedup_by_key(|r| r.at);
+    content::identify(&mut facts, &image.text, tokens);
+    prune(&mut facts);
+    Ok(facts)
+}
+
+/// Reads what the parser's tree says, without identities, and with all that headers declare.
+pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitFacts, ClangError> {
+    let masked = mask(text);
+    let ast = Ast::parse(&masked, &arguments(flags), bodies)?;
+    let mut walker = Walker { text, ..Walker::default() };
     let top = ast.root().children();
     for node in &top {
         walker.note_names(*node);
@@ -29,15 +45,8 @@ pub fn extract(image: &UnitImage) -> Result<UnitFacts, ClangError> {
     }
     walker.errors(&ast);
     let mut facts = walker.facts;
-    let aliased: Vec<String> = facts.variables.iter().filter_map(|v| v.alias.clone()).collect();
-    for v in &mut facts.variables {
-        v.aliased = v.function.is_none() && aliased.iter().any(|a| *a == v.symbol || *a == v.name);
-    }
-    facts.references.sort_by_key(|r| r.at);
-    facts.references.dedup_by_key(|r| r.at);
     facts.items.sort_by_key(|i| (i.start, i.end));
-    content::identify(&mut facts, &image.text, tokens);
-    prune(&mut facts);
+    shape::place(&mut facts, text, flags, &walker.members);
     Ok(facts)
 }
 
@@ -211,6 +220,8 @@ struct Walker<'t> {
     printer: Printer,
     functions: HashMap<usize, usize>,
     variables: HashMap<usize, usize>,
+    /// Text of the members of structs and unions.
+    members: Vec<(usize, usize)>,
     /// The function whose body is walked.
     inside: Option<usize>,
     /// Ranges of functions in system headers: errors there do not matter, as nothing there is rewritten.
@@ -268,7 +279,10 @@ impl<'t> Walker<'t> {
 
     fn type_definition(&mut self, node: Node<'_>) {
         if node.is_definition() && !node.in_system_header() {
-            if let Some(definition) = self.printer.definition(node) {
+            self.members.extend(node.children().iter().filter(|c| c.kind() == clang::FIELD).map(|c| c.range()));
+            if let Some(mut definition) = self.printer.definition(node) {
+                (definition.text.keyword, definition.text.after) = node.range();
+                definition.local = self.inside.is_some();
                 self.facts.types.push(definition);
             }
         }

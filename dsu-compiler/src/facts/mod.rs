@@ -360,7 +360,7 @@ pub enum TypeUsage {
 }
 
 /// Struct, union or enum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TypeKind {
     /// A struct.
     Struct,

@@ -136,10 +136,12 @@ impl Printer {
                 })
                 .collect()
         } else {
-            members(node)
+            node.children()
+                .into_iter()
+                .filter(|c| c.kind() == clang::FIELD || is_unnamed_member(*c))
                 .map(|f| Field {
                     name: if f.is_anonymous() { String::new() } else { f.name() },
-                    offset: f.bit_offset().map_or(-1, |o| o as i64),
+                    offset: bit_offset(node, f).map_or(-1, |o| o as i64),
                     bits: f.bit_width(),
                     ty: self.print(f.ty()),
                     size: f.ty().size().unwrap_or(0),
@@ -159,12 +161,51 @@ impl Printer {
             fields,
             text: TypeText::default(),
             attributed: false,
-            flexible: false,
+            flexible: is_flexible(node),
             local: false,
             file,
             line,
         })
     }
+}
+
+/// Whether a node is a struct or union that is a member without a name.
+fn is_unnamed_member(node: Node<'_>) -> bool {
+    matches!(node.kind(), clang::STRUCT | clang::UNION) && node.is_unnamed_member()
+}
+
+/// Offset in bits of a member, which may be one without a name: that starts where its first named one says.
+fn bit_offset(record: Node<'_>, member: Node<'_>) -> Option<u64> {
+    if member.kind() == clang::FIELD {
+        return member.bit_offset();
+    }
+    let mut todo = vec![member];
+    while let Some(node) = todo.pop() {
+        for child in node.children() {
+            if child.kind() == clang::FIELD && !child.name().is_empty() {
+                let name = child.name();
+                return record.ty().offset_of(&name)?.checked_sub(member.ty().offset_of(&name)?);
+            }
+            if is_unnamed_member(child) {
+                todo.push(child);
+            }
+        }
+    }
+    None
+}
+
+/// Whether a struct ends in an array whose length is not to be believed: none, 0, or the 1 of old C.
+fn is_flexible(record: Node<'_>) -> bool {
+    let last = record.children().into_iter().rfind(|c| c.kind() == clang::FIELD || is_unnamed_member(*c));
+    last.is_some_and(|last| {
+        let ty = last.ty().canonical();
+        match ty.kind() {
+            clang::T_INCOMPLETE_ARRAY => true,
+            clang::T_ARRAY => ty.length() <= 1,
+            clang::T_RECORD => ty.declaration().is_some_and(is_flexible),
+            _ => false,
+        }
+    })
 }
 
 /// Fields, and structs and unions without a tag inside: those may be members without a name.

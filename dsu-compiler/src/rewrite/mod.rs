@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub mod shape;
+
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::{CallRef, Place, Points, is_blocking_call};
 use crate::facts::{Function, Reference, Site, Target, UnitFacts, Usage};
@@ -21,6 +23,18 @@ pub enum RewriteError {
     /// Edits overlap.
     #[error(transparent)]
     Overlap(#[from] Overlap),
+    /// A type cannot be given the layout it should have.
+    #[error("{file}:{line}: the layout of {ty} cannot be controlled: {reason}")]
+    Layout {
+        /// The type.
+        ty: String,
+        /// The user's file.
+        file: String,
+        /// The user's line.
+        line: u32,
+        /// Why, and what to do about it.
+        reason: String,
+    },
 }
 
 /// What the text is for.
@@ -71,6 +85,7 @@ pub fn rewrite(job: &Job<'_>) -> Result<(String, Uses), RewriteError> {
     rewriter.declarations();
     rewriter.points();
     rewriter.static_locals();
+    shape::definitions(rewriter.facts(), rewriter.text(), job.shapes, &mut rewriter.edits)?;
     rewriter.prelude();
     if job.purpose == Purpose::Patch {
         rewriter.visibility();

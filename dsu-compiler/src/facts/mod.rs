@@ -489,10 +489,19 @@ impl Variable {
     }
 }
 
-/// A 64-bit fingerprint of a canonical form. Qualifiers do not count: they change neither how a thing is
-/// stored nor how it is passed.
+/// A canonical form without qualifiers: they change neither how a thing is stored nor how it is passed.
+pub fn unqualified(canonical: &str) -> String {
+    canonical.replace("const ", "").replace("volatile ", "")
+}
+
+/// Whether two canonical forms are the same, qualifiers aside.
+pub fn same_type(a: &str, b: &str) -> bool {
+    a == b || unqualified(a) == unqualified(b)
+}
+
+/// A 64-bit fingerprint of a canonical form, qualifiers aside.
 pub fn fingerprint(canonical: &str) -> u64 {
-    let hash = blake3::hash(canonical.replace("const ", "").replace("volatile ", "").as_bytes());
+    let hash = blake3::hash(unqualified(canonical).as_bytes());
     u64::from_le_bytes(*hash.as_bytes().first_chunk().unwrap_or(&[0; 8]))
 }
 

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::TypeKind;
+use crate::facts::{Field, TypeDefinition, TypeKind};
+
+pub mod natural;
+pub mod place;
 
 /// Shapes by canonical type name.
 pub type Shapes = BTreeMap<String, Shape>;
@@ -11,6 +14,10 @@ pub type Shapes = BTreeMap<String, Shape>;
 pub const STAMP: &str = "dsu_stamp";
 /// The member that is room for fields to come.
 pub const SLOP: &str = "dsu_slop";
+/// Prefix of the names of members that fill gaps.
+pub const PAD: &str = "dsu_pad_";
+/// Prefix of the names of members that hold the place of what is gone.
+pub const GONE: &str = "dsu_gone_";
 /// Prefix of the names of all members that are ours.
 pub const OURS: &str = "dsu_";
 
@@ -33,6 +40,39 @@ pub struct Shape {
     pub reordered: bool,
     /// The source's own members as they are, then ours: nothing has to move.
     pub natural: bool,
+}
+
+impl Shape {
+    /// A definition whose fields are laid out like this; what else there is to say comes from `like`.
+    pub fn definition(&self, like: &TypeDefinition) -> TypeDefinition {
+        let field = |m: &Member| {
+            let declared = like.fields.iter().find(|f| f.name == m.name);
+            Field {
+                name: m.name.clone(),
+                offset: i64::try_from(m.offset).unwrap_or(i64::MAX),
+                bits: m.bits,
+                ty: m.ty.clone(),
+                size: m.size,
+                align: m.align,
+                since: m.since,
+                declaration: declared.map_or((0, 0), |f| f.declaration),
+                line: declared.map_or(like.line, |f| f.line),
+            }
+        };
+        TypeDefinition {
+            name: self.name.clone(),
+            kind: self.kind,
+            size: self.size,
+            align: self.align,
+            fields: self.members.iter().map(field).collect(),
+            ..like.clone()
+        }
+    }
+
+    /// The offset of the stamp in bytes, if objects have one.
+    pub fn stamp_offset(&self) -> Option<u64> {
+        self.members.iter().find(|m| m.name == STAMP).map(|m| m.offset / 8)
+    }
 }
 
 /// A member of a [`Shape`].
@@ -63,7 +103,7 @@ impl Member {
 
 /// Whether a member of this name is ours and not the program's.
 pub fn is_ours(name: &str) -> bool {
-    name == STAMP || name == SLOP || name.starts_with("dsu_pad_") || name.starts_with("dsu_gone_")
+    name == STAMP || name == SLOP || name.starts_with(PAD) || name.starts_with(GONE)
 }
 
 /// A type's name as part of identifiers.

@@ -90,6 +90,8 @@ pub const WAITING: &[&str] = &[
 /// | `dsu_pending` | `volatile unsigned` |
 /// | `dsu_apply` | `int (const char *path)`: applies a patch file to the calling process at its next update point |
 /// | `dsu_last_message` | `const char *(void)`: a sentence about the last update |
+/// | `dsu_migrate` | `void (void *object, unsigned long stamp)`: brings an object to the version of that stamp of its type |
+/// | `dsu_out_of_range` | `void (void)`: a transformer met a value that the new type cannot hold |
 pub const ENTRY_POINTS: &[&str] = &[
     "dsu_pending",
     "dsu_quiescent_enter",
@@ -99,6 +101,8 @@ pub const ENTRY_POINTS: &[&str] = &[
     "dsu_update_point",
     "dsu_apply",
     "dsu_last_message",
+    "dsu_migrate",
+    "dsu_out_of_range",
 ];
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! 3. A thread that passes an update point or is inside a quiescent call sees `pending`, enters
 //!    the runtime and becomes the leader. Requests for another process id (inherited over `fork`)
 //!    clear `pending` and are otherwise ignored.
-//! 4. Where an operation needs every thread to stand still ([`op::APPLY`], [`op::UNDO`]) and
+//! 4. Where an operation needs every thread to stand still ([`op::APPLY`], [`op::UNDO`], [`op::REHEARSE`]) and
 //!    `request.solo` is 0, the leader prepares, sets `response.phase` to [`phase::PREPARED`] and
 //!    waits. Other threads that come to an update point park (`ThreadState::state` =
 //!    [`thread::PARKED`]). The pusher looks at every thread's [`ThreadState`]; when each is
@@ -93,8 +93,8 @@ pub struct Request {
     pub solo: AtomicU32,
     /// +24: how long the leader may wait for the other threads, in milliseconds.
     pub timeout_ms: AtomicU32,
-    /// +28: zero.
-    pub reserved: u32,
+    /// +28: REHEARSE: how long the child process may take, in milliseconds.
+    pub limit_ms: AtomicU32,
     /// +32: RESERVE: bytes wanted. CHECK, APPLY: length of the patch file in the buffer.
     pub size: AtomicU64,
     /// +40: the sequence of this request, once every thread is quiescent.
@@ -115,7 +115,8 @@ pub mod op {
     pub const APPLY: u32 = 3;
     /// Undo the newest patch.
     pub const UNDO: u32 = 4;
-    /// Load and check the patch file in the buffer, and commit it in a child process that then ends. Changes nothing.
+    /// Load and check the patch file in the buffer, and commit it in a child process that then ends. Changes nothing. The
+    /// program stands still meanwhile, for at most [`Request::limit_ms`](super::Request::limit_ms).
     pub const REHEARSE: u32 = 5;
 }
 
@@ -200,7 +201,7 @@ pub mod thread {
     pub const SERVING: u32 = 4;
 }
 
-/// A patch in force, newest first: a list in the target's heap. 112 bytes.
+/// A patch in force, newest first: a list in the target's heap. 136 bytes.
 #[repr(C)]
 pub struct AppliedPatch {
     /// +0: address of the next older one, 0 at the end.
@@ -225,6 +226,31 @@ pub struct AppliedPatch {
     pub pause_ns: u64,
     /// +104: address of its [`crate::patch::PatchHeader`] in the image.
     pub header: u64,
+    /// +112: address of its [`TypeStatus`] records, one for each type it changes.
+    pub types: u64,
+    /// +120: their number.
+    pub type_count: u64,
+    /// +128: how many values its state transformers met that the new type could not hold.
+    pub out_of_range: u64,
+}
+
+/// A version of a type that a patch in force made. 48 bytes.
+#[repr(C)]
+pub struct TypeStatus {
+    /// +0: key of the type name.
+    pub key: u64,
+    /// +8: address of the type name, NUL terminated.
+    pub name: u64,
+    /// +16: the stamp of objects of this version, 0 if objects of the type have no stamp.
+    pub stamp: u64,
+    /// +24: the version, from 1 on.
+    pub version: u32,
+    /// +28: zero.
+    pub reserved: u32,
+    /// +32: how many objects were brought to this version.
+    pub migrated: AtomicU64,
+    /// +40: how many values that took which the new type could not hold.
+    pub out_of_range: AtomicU64,
 }
 
 const _: () = {
@@ -234,7 +260,8 @@ const _: () = {
     assert!(size_of::<Control>() == 2048 && align_of::<Control>() == 64);
     assert!(size_of::<ThreadState>() == 32);
     assert!(offset_of!(ThreadState, stack) == 16 && offset_of!(ThreadState, condition) == 24);
-    assert!(size_of::<AppliedPatch>() == 112);
+    assert!(size_of::<AppliedPatch>() == 136);
+    assert!(size_of::<TypeStatus>() == 48);
     assert!(offset_of!(Control, pending) == 16);
     assert!(offset_of!(Control, build) == 24);
     assert!(offset_of!(Control, thread_offset) == 56);

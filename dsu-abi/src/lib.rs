@@ -11,11 +11,13 @@
 //! | [`control`] | the control block through which `dsu-push` talks to `libdsu` |
 //! | [`patch`] | the manifest of a patch |
 //! | [`status`] | outcomes of a request |
+//! | [`lineage`] | the file in which `dsu-push --lineage` says how a process came into its state |
 //! | [`calls`] | blocking calls that `libdsu` wraps, and its entry points |
 #![no_std]
 
 pub mod calls;
 pub mod control;
+pub mod lineage;
 pub mod patch;
 pub mod registry;
 pub mod section;

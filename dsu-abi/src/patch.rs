@@ -45,16 +45,21 @@ pub struct PatchHeader {
     pub name: Rel32,
     /// +164: why the patch cannot be undone, NUL terminated; none if it can.
     pub irreversible: Rel32,
-    /// +168: zero.
-    pub reserved: [u32; 2],
+    /// +168: names of the patches between the build and the state `from`, oldest first, separated by `, `, NUL terminated;
+    /// none if it was made from two builds. For messages.
+    pub after: Rel32,
+    /// +172: zero.
+    pub reserved: u32,
     /// +176: [`PatchType`]s: types whose layout the patch changes.
     pub changed_types: Table,
     /// +192: [`PatchCarry`]s: state transformers, in the order in which they run.
     pub carries: Table,
     /// +208: bytes: the description of the state the patch leads to, compressed against that of the state before.
     pub lineage: Table,
-    /// +224: zero.
-    pub reserved2: [u64; 4],
+    /// +224: [`PatchObject`]s: static objects of changed types, for rehearsals.
+    pub objects: Table,
+    /// +240: zero.
+    pub reserved2: [u64; 2],
 }
 
 /// Symbol of the header in the patch's dynamic symbol table.
@@ -204,10 +209,20 @@ pub struct PatchType {
     pub name: Rel32,
     /// +36: `void (*)(T *new, const T_old *old)`; none where no object needs it (fields only removed or reordered).
     pub transform: Rel32,
-    /// +40: offset of the object's stamp; `u32::MAX` where the type has none (then `transform` is none).
+    /// +40: offset of the object's stamp, a multiple of 8; [`NO_STAMP`] where the type has none (then `transform` is none).
     pub stamp_offset: u32,
-    /// +44: zero.
-    pub reserved: u32,
+    /// +44: [`type_flags`].
+    pub flags: u32,
+}
+
+/// [`PatchType::stamp_offset`] of a type whose objects have no stamp.
+pub const NO_STAMP: u32 = u32::MAX;
+
+/// Flags of [`PatchType::flags`].
+pub mod type_flags {
+    /// The transformer only fills the new fields from the old ones of the same object: it may run twice. A signal handler
+    /// that uses an object whose transformer it has interrupted then finds it complete.
+    pub const REPEATABLE: u32 = 1;
 }
 
 /// A state transformer: runs once, at commit, before anything is published. 8 bytes.
@@ -220,6 +235,26 @@ pub struct PatchCarry {
     pub function: Rel32,
 }
 
+/// Objects of a changed type in a variable of the process: a rehearsal runs the type's transformer on them. 48 bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PatchObject {
+    /// +0: key of the variable's registry name in the process.
+    pub variable: u64,
+    /// +8: key of the type's name: one of the patch's [`PatchType`]s.
+    pub changed: u64,
+    /// +16: offset of the first object in the variable.
+    pub offset: u64,
+    /// +24: distance between objects, 0 if there is only one.
+    pub stride: u64,
+    /// +32: number of objects.
+    pub count: u64,
+    /// +40: the variable's registry name, NUL terminated, for messages.
+    pub name: Rel32,
+    /// +44: zero.
+    pub reserved: u32,
+}
+
 const _: () = {
     use crate::registry::*;
     use core::mem::{offset_of, size_of};
@@ -227,6 +262,10 @@ const _: () = {
     assert!(offset_of!(PatchHeader, changed_types) == 176);
     assert!(size_of::<PatchType>() == 48);
     assert!(size_of::<PatchCarry>() == 8);
+    assert!(size_of::<PatchObject>() == 48);
+    assert!(offset_of!(PatchHeader, after) == 168);
+    assert!(offset_of!(PatchHeader, lineage) == 208);
+    assert!(offset_of!(PatchHeader, objects) == 224);
     assert!(offset_of!(PatchHeader, imports) == 64);
     assert!(offset_of!(PatchHeader, name) == 160);
     assert!(size_of::<ImportRecord>() == 48);

@@ -40,6 +40,8 @@ statuses! {
     TransformerFailed = 16, "transformer-failed";
     /// Refused: the patch changes data in a way that cannot be undone.
     Irreversible = 17, "irreversible";
+    /// Refused: the rehearsal went wrong, or could not be held.
+    RehearsalFailed = 18, "rehearsal-failed";
     /// Refused: nothing to undo.
     NothingToUndo = 15, "nothing-to-undo";
     /// Not now: the threads did not all come to rest in time; nothing was changed.

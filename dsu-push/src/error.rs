@@ -242,7 +242,8 @@ impl Error {
                 | Status::NotNewest
                 | Status::NothingToUndo
                 | Status::TransformerFailed
-                | Status::Irreversible => Exit::Refused,
+                | Status::Irreversible
+                | Status::RehearsalFailed => Exit::Refused,
                 Status::TimedOut | Status::Busy => Exit::TimedOut,
                 Status::NoMemory | Status::Internal | Status::BadRequest => Exit::Error,
             },

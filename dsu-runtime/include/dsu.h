@@ -48,6 +48,7 @@ enum dsu_status {
     DSU_NOTHING_TO_UNDO = 15, /* no patch is in force */
     DSU_TRANSFORMER_FAILED = 16, /* a state transformer of the patch said no; nothing was changed */
     DSU_IRREVERSIBLE = 17,    /* the patch changed data in a way that cannot be undone */
+    DSU_REHEARSAL_FAILED = 18, /* the rehearsal went wrong, or could not be held */
     DSU_TIMED_OUT = 20,       /* the threads did not all come to rest in time; nothing was changed */
     DSU_BUSY = 21,            /* another update is under way, or the caller is a signal handler */
     DSU_NO_MEMORY = 30,       /* the system refused memory; nothing was changed */
@@ -72,6 +73,24 @@ int dsu_apply(const char *path);
  * carried out or refused. Never NULL. The text is overwritten by the next update.
  */
 const char *dsu_last_message(void);
+
+/*
+ * For transformers, in the file given to dsu-diff --transform.
+ *
+ * A transformer of objects, `void dsu_transform_LABEL(struct T *new, const struct T_old *old)`, runs when code of the
+ * patch first comes to a new field of an object, in whatever thread that is. Other objects that it uses the new fields of
+ * are transformed first. It must not be left by longjmp, and must not wait for another thread that may use objects. Where
+ * a process forks while another thread's transformer runs, the transformer starts again in the child.
+ */
+
+/*
+ * Brings `object` to the version of its type that `stamp` stands for, or to the newest. In a transformer file, call
+ * dsu_at_LABEL(object) instead, which is the same where the object is not up to date, and nothing where it is.
+ */
+void dsu_migrate(void *object, unsigned long stamp);
+
+/* Counts a value that its new type cannot hold. dsu-push --status shows how many there were. */
+void dsu_out_of_range(void);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@ use crate::layer::{self, Layer};
 use crate::manifest::{Manifest, target, text};
 use crate::refusal::{Refusal, Result};
 use crate::registry::{self, Function, Place, Variable};
+use crate::types::Change;
 use core::ffi::{CStr, c_void};
 use core::mem::offset_of;
 use dsu_abi::{
@@ -60,6 +61,7 @@ impl Drop for Library {
 /// Binds undefined symbols.
 pub struct Binder {
     manifest: Manifest,
+    change: Change,
     libraries: Vec<Library>,
     name: Vec<u8>,
 }
@@ -70,10 +72,10 @@ unsafe extern "C" {
 }
 
 impl Binder {
-    /// For the patch of `manifest`, with the libraries it needs.
-    pub fn new(manifest: Manifest, needed: &[&str]) -> Result<Self> {
+    /// For the patch of `manifest`, which changes the types in `change`, with the libraries it needs.
+    pub fn new(manifest: Manifest, change: Change, needed: &[&str]) -> Result<Self> {
         let libraries = needed.iter().map(|name| Library::open(name)).collect::<Result<_>>()?;
-        Ok(Self { manifest, libraries, name: Vec::new() })
+        Ok(Self { manifest, change, libraries, name: Vec::new() })
     }
 
     /// The manifest.
@@ -81,9 +83,14 @@ impl Binder {
         &self.manifest
     }
 
-    /// Gives the libraries back.
-    pub fn into_libraries(self) -> Vec<Library> {
-        self.libraries
+    /// The types that the patch changes.
+    pub fn change(&self) -> &Change {
+        &self.change
+    }
+
+    /// Gives the libraries and the changed types back.
+    pub fn into_parts(self) -> (Vec<Library>, Change) {
+        (self.libraries, self.change)
     }
 
     /// Binds the undefined symbol `name`.
@@ -91,9 +98,13 @@ impl Binder {
         if name == "__tls_get_addr" {
             return Ok(Bound(Place::Address(dsu_rt_tls_get_addr as *const () as u64)));
         }
+        // By whatever registry: that of a program says where these are only if it was linked with a runtime that has them.
+        if let Some(address) = runtime_symbol(name) {
+            return Ok(Bound(Place::Address(address)));
+        }
         let key = key_of(name.as_bytes());
         if let Some((address, record)) = self.manifest.import(image, key)? {
-            let bound = import(image, address, &record)?;
+            let bound = import(image, address, &record, &self.change)?;
             match bound {
                 Some(place) => return Ok(Bound(place)),
                 None if record.kind != import_kind::FOREIGN => return Err(absent(image, address, &record)?),
@@ -123,6 +134,15 @@ impl Binder {
     }
 }
 
+/// What patches use of the runtime to bring objects to the version they want.
+fn runtime_symbol(name: &str) -> Option<u64> {
+    match name {
+        "dsu_migrate" => Some(crate::entry::dsu_migrate as *const () as u64),
+        "dsu_out_of_range" => Some(crate::entry::dsu_out_of_range as *const () as u64),
+        _ => None,
+    }
+}
+
 /// Why nothing was found for an import.
 fn absent(image: &Image, address: u64, record: &ImportRecord) -> Result<Refusal> {
     let name = text(image, address, offset_of!(ImportRecord, name), record.name)?;
@@ -142,7 +162,7 @@ fn absent(image: &Image, address: u64, record: &ImportRecord) -> Result<Refusal>
 }
 
 /// Looks an import up; `None`: there is no such entry, and no fallback.
-fn import(image: &Image, address: u64, record: &ImportRecord) -> Result<Option<Place>> {
+fn import(image: &Image, address: u64, record: &ImportRecord, change: &Change) -> Result<Option<Place>> {
     let kind = record.kind & !import_kind::WRITTEN;
     let found = match kind {
         import_kind::SLOT | import_kind::STUB => {
@@ -156,6 +176,7 @@ fn import(image: &Image, address: u64, record: &ImportRecord) -> Result<Option<P
         }
         import_kind::VARIABLE | import_kind::TLS => variable(image, address, record)?.map(|variable| variable.place),
         import_kind::FOREIGN => registry::foreign(record.key).map(Place::Address),
+        import_kind::STAMP => Some(Place::Address(change.stamp(record.key))),
         _ => return Err(Refusal::damaged("an import is of an unknown kind")),
     };
     if found.is_some() || kind == import_kind::TLS {
@@ -180,11 +201,11 @@ fn variable(image: &Image, address: u64, record: &ImportRecord) -> Result<Option
 /// Checks every import, used by a relocation or not, and adds to `layer` the new names of what moved.
 ///
 /// To be called after the patch's own functions and variables were added: their names come first.
-pub fn check_imports(image: &Image, manifest: &Manifest, layer: &mut Layer) -> Result<()> {
+pub fn check_imports(image: &Image, manifest: &Manifest, change: &Change, layer: &mut Layer) -> Result<()> {
     let mut hidden = Vec::new();
     for index in 0..manifest.imports.len() {
         let (address, record) = manifest.imports.get(image, index)?;
-        if import(image, address, &record)?.is_none() && record.kind != import_kind::FOREIGN {
+        if import(image, address, &record, change)?.is_none() && record.kind != import_kind::FOREIGN {
             return Err(absent(image, address, &record)?);
         }
         let kind = record.kind & !import_kind::WRITTEN;
@@ -219,7 +240,10 @@ pub fn check_types(image: &Image, manifest: &Manifest, layer: &mut Layer) -> Res
     for index in 0..manifest.types.len() {
         let (address, record) = manifest.types.get(image, index)?;
         match layer::type_layout(record.key) {
-            Some(layout) if layout != record.layout => {
+            // The types that the patch changes are checked with their old layouts.
+            Some(layout)
+                if layout != record.layout && !Change::leads_to(manifest, image, record.key, record.layout) =>
+            {
                 let name = text(image, address, offset_of!(RequiredType, name), record.name)?;
                 return Err(Refusal::incompatible(&[
                     name,

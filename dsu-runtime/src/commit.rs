@@ -1,18 +1,22 @@
 //! Preparing, committing and undoing a patch, as a transaction.
 //!
-//! Everything that can fail happens in [`prepare`], which changes nothing that the program can see; dropping what it
-//! returns leaves no trace. [`Prepared::commit`] cannot fail.
+//! Nearly everything that can fail happens in [`prepare`], which changes nothing that the program can see; dropping what
+//! it returns leaves no trace. [`Prepared::commit`] fails only where a state transformer of the patch says no: then
+//! nothing was published.
 
 use crate::binding::{self, Binder, Library};
+use crate::carry::{self, Carry};
 use crate::elf::{self, Elf, Segment, segment_flags};
 use crate::image::{Image, Source};
 use crate::journal::{self, Entry};
 use crate::layer::{self, Layer};
 use crate::manifest::{Manifest, target, text};
+use crate::migrate::{self, Exclusive};
 use crate::refusal::{Refusal, Result, decimal};
 use crate::registry::{Place, Variable};
 use crate::relocate::{Relocator, string};
 use crate::sys::{self, PAGE, SignalsBlocked, page_down, page_up};
+use crate::types::{Change, Published};
 use crate::{control, tls, unwind};
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +50,8 @@ pub struct Prepared {
     stores: Vec<(u64, u64)>,
     copies: Vec<CopyPlan>,
     unprotected: Unprotected,
+    change: Change,
+    carries: Vec<Carry>,
     has_tls: bool,
     name: &'static str,
     kept: String,
@@ -66,13 +72,14 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     let image = Image::map(file, &elf, source)?;
     let manifest = Manifest::read(&image, &elf)?;
     let mut layer = Layer::default();
+    let change = Change::read(&image, &manifest, &mut layer)?;
     binding::check_types(&image, &manifest, &mut layer)?;
     let needed = elf.needed.iter().map(|&name| string(&image, &elf, name)).collect::<Result<Vec<_>>>()?;
     let module = tls::reserve();
     if let Some(segment) = &elf.tls {
         tls::register(&image, segment)?;
     }
-    let mut binder = Binder::new(manifest, &needed)?;
+    let mut binder = Binder::new(manifest, change, &needed)?;
     let indirect = Relocator::new(&image, &elf, &mut binder, module).run()?;
     let manifest = binder.manifest();
     let mut plan = Plan {
@@ -86,7 +93,7 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     };
     plan.functions(manifest)?;
     plan.variables(manifest, module)?;
-    binding::check_imports(&image, manifest, &mut plan.layer)?;
+    binding::check_imports(&image, manifest, binder.change(), &mut plan.layer)?;
     plan.copies(manifest)?;
     let Plan { mut layer, stores, undo, copies, kept, .. } = plan;
     let kept = kept.join(", ");
@@ -100,6 +107,7 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     }
     image.protect_relro(&elf)?;
     let frames = unwind::find(&image, &elf);
+    let carries = carry::read(&image, manifest)?;
     let unprotected = Unprotected::new(copies.iter().map(|copy| (copy.destination, copy.size)))?;
     let entry = Box::new(Entry {
         public: describe(&image, manifest),
@@ -109,10 +117,13 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
         relro: elf.relro,
         bias: image.bias(),
         frames,
+        types: Published::default(),
+        irreversible: manifest.irreversible,
     });
     let name = manifest.name;
-    let libraries = binder.into_libraries();
-    Ok(Prepared { entry, image, libraries, stores, copies, unprotected, has_tls: elf.tls.is_some(), name, kept })
+    let (libraries, change) = binder.into_parts();
+    let has_tls = elf.tls.is_some();
+    Ok(Prepared { entry, image, libraries, stores, copies, unprotected, change, carries, has_tls, name, kept })
 }
 
 fn describe(image: &Image, manifest: &Manifest) -> AppliedPatch {
@@ -129,6 +140,9 @@ fn describe(image: &Image, manifest: &Manifest) -> AppliedPatch {
         applied_at: sys::wall_clock(),
         pause_ns: 0,
         header: image.at(manifest.address),
+        types: 0,
+        type_count: 0,
+        out_of_range: 0,
     }
 }
 
@@ -250,18 +264,34 @@ impl Prepared {
         ["patch ", self.name, " can be applied"].concat()
     }
 
-    /// Puts the patch in force. Every other thread is at rest.
-    pub fn commit(self) -> String {
-        let Self { mut entry, image, libraries, stores, copies, unprotected, has_tls, name, kept } = self;
+    /// Puts the patch in force. Every other thread is at rest. `began` is told of each state transformer before it runs.
+    pub fn commit(self, began: impl FnMut(&str)) -> Result<String> {
+        let exclusive = Exclusive::take()?;
+        let Self { mut entry, image, libraries, stores, copies, unprotected, change, carries, has_tls, name, kept } =
+            self;
         entry.public.applied_at = sys::wall_clock();
         let (to, frames) = (entry.public.to, entry.frames);
+        // From here on, code of the patch may run and leave pointers to itself behind, whatever comes of it.
         image.leak();
         libraries.into_iter().for_each(Library::leak);
         if let Some(frames) = frames {
             unwind::register(&frames);
         }
+        if has_tls {
+            tls::commit();
+        }
         // A signal handler shall see the program before the commit or after it.
         let signals = SignalsBlocked::new();
+        entry.types = change.publish();
+        migrate::take_out_of_range();
+        if let Err(refusal) = carry::run(&carries, name, began) {
+            entry.types.withdraw();
+            return Err(refusal);
+        }
+        let statuses = entry.types.statuses;
+        (entry.public.types, entry.public.type_count) = (statuses.as_ptr() as u64, statuses.len() as u64);
+        entry.public.out_of_range = migrate::take_out_of_range();
+        let lossy = entry.public.out_of_range;
         for copy in &copies {
             // SAFETY: the destination is a variable of the process, writable while `unprotected` lives; the source lies
             // in the image.
@@ -274,20 +304,23 @@ impl Prepared {
             // SAFETY: checked when it was planned.
             unsafe { slot_at(slot) }.store(code, Ordering::Release);
         }
-        if has_tls {
-            tls::commit();
-        }
         control::set_state(to);
         journal::push(entry);
         drop(signals);
-        drop(unprotected);
+        drop((unprotected, exclusive));
         let (stores, copies) = (decimal(stores.len() as u64), decimal(copies.len() as u64));
+        let lossy = match lossy {
+            0 => String::new(),
+            count => ["; ", &decimal(count), " values were out of the range of their new types"].concat(),
+        };
         let kept = if kept.is_empty() {
             String::new()
         } else {
             ["; kept the running values of ", &kept, ", which an earlier version of the program wrote"].concat()
         };
-        ["applied patch ", name, ": ", &stores, " functions switched, ", &copies, " variables set", &kept].concat()
+        let parts =
+            ["applied patch ", name, ": ", &stores, " functions switched, ", &copies, " variables set", &lossy, &kept];
+        Ok(parts.concat())
     }
 }
 
@@ -310,15 +343,21 @@ pub fn prepare_undo(patch: Id) -> Result<PreparedUndo> {
         };
         return Err(Refusal::new(Status::NotNewest, text));
     }
+    if let Some(reason) = entry.irreversible {
+        let name = crate::registry::text_at(entry.public.name);
+        return Err(Refusal::new(Status::Irreversible, &["patch ", name, " cannot be undone: ", reason]));
+    }
     let copies = entry.undo.copies.iter().map(|(destination, old)| (*destination, old.len() as u64));
     Ok(PreparedUndo(Unprotected::new(copies)?))
 }
 
 impl PreparedUndo {
     /// Puts everything back as it was. The image stays: old frames and pointers may still use it.
-    pub fn commit(self) -> String {
+    pub fn commit(self) -> Result<String> {
+        let exclusive = Exclusive::take()?;
         let signals = SignalsBlocked::new();
-        let Some(entry) = journal::pop() else { return String::new() };
+        let Some(entry) = journal::pop() else { return Ok(String::new()) };
+        entry.types.withdraw();
         for (slot, previous) in entry.undo.slots.iter().rev() {
             // SAFETY: a slot that the commit has written.
             unsafe { slot_at(*slot) }.store(*previous, Ordering::Release);
@@ -329,10 +368,10 @@ impl PreparedUndo {
         }
         control::set_state(entry.public.from);
         drop(signals);
-        drop(self.0);
+        drop((self.0, exclusive));
         let name = crate::registry::text_at(entry.public.name);
         entry.layer.retire();
-        ["undid patch ", name].concat()
+        Ok(["undid patch ", name].concat())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The C entry points. None of them unwinds, aborts or exits, whatever happens inside.
 
-use crate::{request, selfapply, sys, tls};
+use crate::{migrate, request, selfapply, sys, tls};
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::{AtomicBool, Ordering};
 use dsu_abi::status::Status;
@@ -59,4 +59,20 @@ pub extern "C" fn dsu_last_message() -> *const c_char {
 #[entry(on_panic = tls::spare(module))]
 pub extern "C" fn dsu_rt_tls_block(module: u64) -> *mut c_void {
     tls::block(module)
+}
+
+/// Brings `object` to the version of its type whose stamp is `stamp`, or to the newest if that is in force.
+///
+/// # Safety
+/// `object` is an object of the type that `stamp` is a stamp of.
+#[entry(on_panic = ())]
+pub unsafe extern "C" fn dsu_migrate(object: *mut c_void, stamp: u64) {
+    // SAFETY: as the caller promises.
+    unsafe { migrate::migrate(object as u64, stamp) };
+}
+
+/// A transformer has met a value that the new type cannot hold.
+#[entry(on_panic = ())]
+pub extern "C" fn dsu_out_of_range() {
+    migrate::out_of_range();
 }

@@ -25,6 +25,10 @@ pub struct Entry {
     pub bias: u64,
     /// What unwinding and debugging need to know.
     pub frames: Option<crate::unwind::Frames>,
+    /// The types it changed.
+    pub types: crate::types::Published,
+    /// Why it cannot be undone, if so.
+    pub irreversible: Option<&'static str>,
 }
 
 fn newest() -> *mut Entry {
@@ -50,6 +54,11 @@ pub fn layers() -> impl Iterator<Item = &'static Layer> {
 /// Whether this patch is in force.
 pub fn holds(patch: Id) -> bool {
     entries().any(|entry| entry.public.patch == patch)
+}
+
+/// How many of them change the type of this name.
+pub fn changes_of(key: u64) -> u32 {
+    entries().filter(|entry| entry.types.statuses.iter().any(|status| status.key == key)).count() as u32
 }
 
 /// Puts a patch in force on the list.

@@ -133,5 +133,5 @@ pub fn type_layout(key: u64) -> Option<u64> {
         let index = layer.types.binary_search_by_key(&key, |entry| entry.0).ok()?;
         layer.types.get(index).map(|entry| entry.1)
     };
-    registry::type_layout(key).or_else(|| journal::layers().find_map(in_layer))
+    journal::layers().find_map(in_layer).or_else(|| registry::type_layout(key))
 }

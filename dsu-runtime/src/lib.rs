@@ -14,6 +14,8 @@
 //! | [`registry`], [`layer`] | what the process has: the executable's tables, and what patches added |
 //! | [`binding`] | what each symbol and function of a patch means in this process |
 //! | [`commit`] | prepare, commit and undo as a transaction |
+//! | [`types`], [`migrate`] | changed types: versions and stamps; bringing objects to the version that the code wants |
+//! | [`carry`] | state transformers |
 //! | [`journal`] | the patches in force |
 //! | [`tls`], [`unwind`], [`gdb`] | thread-local variables, exceptions and debugging of patches |
 //!
@@ -24,6 +26,7 @@
 //! push it may control the process anyhow.)
 
 mod binding;
+mod carry;
 mod commit;
 mod control;
 mod elf;
@@ -33,6 +36,7 @@ mod image;
 mod journal;
 mod layer;
 mod manifest;
+mod migrate;
 mod refusal;
 mod registry;
 mod relocate;
@@ -41,6 +45,9 @@ mod selfapply;
 mod sys;
 mod thread;
 mod tls;
+mod types;
 mod unwind;
 
-pub use entry::{dsu_apply, dsu_last_message, dsu_rt_serve, dsu_rt_tls_block, dsu_update_point};
+pub use entry::{
+    dsu_apply, dsu_last_message, dsu_migrate, dsu_out_of_range, dsu_rt_serve, dsu_rt_tls_block, dsu_update_point,
+};

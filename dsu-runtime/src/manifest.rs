@@ -8,7 +8,10 @@ use core::marker::PhantomData;
 use core::mem::offset_of;
 use dsu_abi::{
     PROTOCOL, patch,
-    patch::{ImportRecord, PatchCopy, PatchFunction, PatchHeader, PatchVariable, RequiredType},
+    patch::{
+        ImportRecord, PatchCarry, PatchCopy, PatchFunction, PatchHeader, PatchObject, PatchType, PatchVariable,
+        RequiredType,
+    },
     registry::{Rel32, Table},
     status::Status,
 };
@@ -61,6 +64,12 @@ pub struct Manifest {
     pub copies: Records<PatchCopy>,
     /// Types it relies on.
     pub types: Records<RequiredType>,
+    /// Types it changes.
+    pub changed_types: Records<PatchType>,
+    /// State transformers.
+    pub carries: Records<PatchCarry>,
+    /// Why it cannot be undone, if so.
+    pub irreversible: Option<&'static str>,
 }
 
 /// Finds the header in the image.
@@ -94,15 +103,18 @@ impl Manifest {
         }
         let at = |offset: usize| address + offset as u64;
         let name = header.name.resolve(at(offset_of!(PatchHeader, name))).map_or(Ok("?"), |name| image.text(name))?;
+        let optional = |offset, field: Rel32| field.resolve(at(offset)).map(|text| image.text(text)).transpose();
         if journal::holds(header.patch) {
             return Err(Refusal::new(Status::AlreadyApplied, &["patch ", name, " is already applied"]));
         }
         let state = control::state();
         if header.from != state {
-            let (from, state) = (hexadecimal(&header.from), hexadecimal(&state));
-            let text = ["patch ", name, " is for state ", &from, ", but the process is in state ", &state];
-            return Err(Refusal::new(Status::WrongState, &text));
+            let after = optional(offset_of!(PatchHeader, after), header.after)?;
+            return Err(wrong_state(name, &header, after));
         }
+        // Read by `dsu-push --lineage`.
+        Records::<u8>::new(image, at(offset_of!(PatchHeader, lineage)), header.lineage)?;
+        Records::<PatchObject>::new(image, at(offset_of!(PatchHeader, objects)), header.objects)?;
         Ok(Self {
             header,
             address,
@@ -112,6 +124,9 @@ impl Manifest {
             variables: Records::new(image, at(offset_of!(PatchHeader, variables)), header.variables)?,
             copies: Records::new(image, at(offset_of!(PatchHeader, copies)), header.copies)?,
             types: Records::new(image, at(offset_of!(PatchHeader, types)), header.types)?,
+            changed_types: Records::new(image, at(offset_of!(PatchHeader, changed_types)), header.changed_types)?,
+            carries: Records::new(image, at(offset_of!(PatchHeader, carries)), header.carries)?,
+            irreversible: optional(offset_of!(PatchHeader, irreversible), header.irreversible)?,
         })
     }
 
@@ -129,6 +144,17 @@ impl Manifest {
         }
         Ok(None)
     }
+}
+
+/// The patch is for another state: how the patch and the process came to theirs.
+fn wrong_state(name: &str, header: &PatchHeader, after: Option<&str>) -> Refusal {
+    let (from, state) = (hexadecimal(&header.from), hexadecimal(&control::state()));
+    let mut names: Vec<_> = journal::entries().map(|entry| crate::registry::text_at(entry.public.name)).collect();
+    names.reverse();
+    let path = |names: &str| if names.is_empty() { String::new() } else { [" (after ", names, ")"].concat() };
+    let (theirs, ours) = (path(after.unwrap_or_default()), path(&names.join(", ")));
+    let text = ["patch ", name, " is for state ", &from, &theirs, ", but the process is in state ", &state, &ours];
+    Refusal::new(Status::WrongState, &text)
 }
 
 /// The text that the field at `record + offset` refers to.

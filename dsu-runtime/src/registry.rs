@@ -108,12 +108,21 @@ pub fn foreign(key: u64) -> Option<u64> {
     Some(resolve(record, offset_of!(ForeignRecord, address), record.address)).filter(|&address| address != 0)
 }
 
-/// The layout of a type.
-pub fn type_layout(key: u64) -> Option<u64> {
+fn type_record(key: u64) -> Option<&'static TypeRecord> {
     // SAFETY: projections in bounds of the block.
     let records = records::<TypeRecord>(control::table(|control| unsafe { &raw const (*control).types }));
     let index = records.binary_search_by_key(&key, |record| record.key).ok()?;
-    records.get(index).map(|record| record.layout)
+    records.get(index)
+}
+
+/// The layout of a type.
+pub fn type_layout(key: u64) -> Option<u64> {
+    type_record(key).map(|record| record.layout)
+}
+
+/// The size of its objects.
+pub fn type_size(key: u64) -> Option<u64> {
+    type_record(key).map(|record| record.size)
 }
 
 /// The NUL-terminated string at `address`, which the runtime has checked or `dsu-cc` emitted.

@@ -263,7 +263,7 @@ fn execute(started: u64, used: &mut Option<Mapping>) -> Result<Answer> {
             let prepared = prepare_undo(request.patch)?;
             let prepare_ns = sys::now().saturating_sub(started);
             wait.run()?;
-            let message = prepared.commit();
+            let message = prepared.commit()?;
             Ok(Answer { status: Status::Done, message, buffer: (0, 0), pause_ns: pause(started, &wait), prepare_ns })
         }
         _ => Err(Refusal::new(Status::BadRequest, &["the program's runtime does not know this request"])),
@@ -274,7 +274,7 @@ fn apply(file: &[u8], wait: &Wait, started: u64) -> Result<Answer> {
     let prepared = prepare(file, Source::Consume, Purpose::Apply)?;
     let prepare_ns = sys::now().saturating_sub(started);
     wait.run()?;
-    let message = prepared.commit();
+    let message = prepared.commit(|_| {})?;
     let pause_ns = pause(started, wait);
     crate::journal::set_pause(pause_ns);
     Ok(Answer { status: Status::Done, message, buffer: (0, 0), pause_ns, prepare_ns })

@@ -13,6 +13,11 @@ fn current() -> &'static ThreadState {
     unsafe { &*dsu_rt_thread() }
 }
 
+/// A number that no other thread of the process has while this one lives; even.
+pub fn address() -> u64 {
+    core::ptr::from_ref(current()) as u64
+}
+
 /// Marks the calling thread as serving, parked or leading while this lives; then it is what it was before.
 pub struct Marked(u32);
 

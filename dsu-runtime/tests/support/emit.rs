@@ -48,7 +48,8 @@ pub struct Program {
     pub functions: Vec<Function>,
     pub variables: Vec<Variable>,
     pub foreign: Vec<&'static str>,
-    pub types: Vec<(&'static str, u64)>,
+    /// Name, layout and size.
+    pub types: Vec<(&'static str, u64, u64)>,
     pub update_points: Vec<(&'static str, &'static str, &'static str, u32)>,
     pub units: Vec<&'static str>,
 }
@@ -64,6 +65,38 @@ pub struct Patch {
     pub variables: Vec<Variable>,
     pub copies: Vec<Copy>,
     pub types: Vec<(&'static str, u64)>,
+    pub changed_types: Vec<ChangedType>,
+    /// Name and function of state transformers.
+    pub carries: Vec<(&'static str, &'static str)>,
+    pub objects: Vec<Objects>,
+    /// Why it cannot be undone, or empty.
+    pub irreversible: &'static str,
+    /// The patches it is made to follow, or empty.
+    pub after: &'static str,
+    pub lineage: &'static str,
+    /// Lines of assembler put behind the header.
+    pub extra: String,
+}
+
+/// A type that a patch changes.
+pub struct ChangedType {
+    pub name: &'static str,
+    pub old_layout: u64,
+    pub new_layout: u64,
+    pub size: u64,
+    /// The transformer, or empty.
+    pub transform: &'static str,
+    pub stamp_offset: u32,
+    pub flags: u32,
+}
+
+/// Objects of a changed type in a variable.
+pub struct Objects {
+    pub variable: &'static str,
+    pub changed: &'static str,
+    pub offset: u64,
+    pub stride: u64,
+    pub count: u64,
 }
 
 /// Text of the records, and of the strings they refer to.
@@ -128,7 +161,7 @@ impl Program {
         let mut foreign = self.foreign.clone();
         foreign.sort_by_key(|name| key(name));
         let mut types = self.types.clone();
-        types.sort_by_key(|(name, _)| key(name));
+        types.sort_by_key(|(name, ..)| key(name));
 
         let mut e = Emitter::new();
         e.line(".section .dsu.control, \"aw\"");
@@ -184,10 +217,10 @@ impl Program {
             e.reference(name);
         }
         e.label(".Ltypes");
-        for (name, layout) in types {
+        for (name, layout, size) in types {
             e.quad(key(name));
             e.quad(layout);
-            e.quad(8);
+            e.quad(size);
             e.string(name);
             e.long(0);
         }
@@ -244,7 +277,22 @@ impl Patch {
         e.table(".Ltypes", self.types.len());
         e.table(".Ltypes", 0);
         e.string(self.name);
-        e.line(".zero 92");
+        if self.irreversible.is_empty() {
+            e.reference("");
+        } else {
+            e.string(self.irreversible);
+        }
+        if self.after.is_empty() {
+            e.reference("");
+        } else {
+            e.string(self.after);
+        }
+        e.long(0);
+        e.table(".Lchanged_types", self.changed_types.len());
+        e.table(".Lcarries", self.carries.len());
+        e.table(".Llineage", self.lineage.len());
+        e.table(".Lobjects", self.objects.len());
+        e.line(".zero 16");
         e.line(".size dsu_patch, . - dsu_patch");
 
         e.label(".Limports");
@@ -300,8 +348,42 @@ impl Patch {
             e.string(name);
             e.long(0);
         }
+        self.changes(&mut e);
+        e.text += &self.extra;
         // Ends the unwind information: nothing else does, as patches are linked without start-up files.
         let end = "\t.section .eh_frame, \"a\", @progbits\n\t.long 0\n";
         e.text + &e.strings + end + "\t.section .note.GNU-stack, \"\", @progbits\n"
+    }
+
+    /// Tables of changed types, state transformers, lineage, objects.
+    fn changes(&self, e: &mut Emitter) {
+        e.label(".Lchanged_types");
+        for changed in &self.changed_types {
+            e.quad(key(changed.name));
+            e.quad(changed.old_layout);
+            e.quad(changed.new_layout);
+            e.quad(changed.size);
+            e.string(changed.name);
+            e.reference(changed.transform);
+            e.long(changed.stamp_offset);
+            e.long(changed.flags);
+        }
+        e.label(".Lcarries");
+        for (name, function) in &self.carries {
+            e.string(name);
+            e.reference(function);
+        }
+        e.label(".Lobjects");
+        for objects in &self.objects {
+            e.quad(key(objects.variable));
+            e.quad(key(objects.changed));
+            e.quad(objects.offset);
+            e.quad(objects.stride);
+            e.quad(objects.count);
+            e.string(objects.variable);
+            e.long(0);
+        }
+        e.label(".Llineage");
+        e.line(&format!(".ascii \"{}\"", self.lineage));
     }
 }

@@ -47,7 +47,7 @@ pub fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn function(
+pub fn function(
     name: &'static str,
     fingerprint: u64,
     code: &'static str,
@@ -57,7 +57,7 @@ fn function(
     Function { name, fingerprint, code, slot, stub }
 }
 
-fn variable(name: &'static str, fingerprint: u64, size: u64, symbol: &'static str, thread_local: bool) -> Variable {
+pub fn variable(name: &'static str, fingerprint: u64, size: u64, symbol: &'static str, thread_local: bool) -> Variable {
     Variable { name, fingerprint, size, symbol, thread_local }
 }
 
@@ -80,7 +80,7 @@ pub fn program() -> Program {
             variable("per_thread", INT, 4, "per_thread", true),
         ],
         foreign: vec!["dsu_call_read", "dsu_pending", "dsu_quiescent_enter", "dsu_quiescent_leave", "dsu_update_point"],
-        types: vec![("struct point", 0x31)],
+        types: vec![("struct point", 0x31, 8)],
         update_points: vec![("main", "main", "main.c", 200)],
         units: vec!["greet.c", "main.c"],
     }
@@ -109,6 +109,7 @@ pub fn patch2() -> Patch {
         variables: vec![variable("total", INT, 4, "total", false), variable("exported", LONG, 8, "exported", true)],
         copies: vec![Copy { name: "greeting", fingerprint: CHAR16, size: 16, source: "new_greeting" }],
         types: vec![("struct point", 0x31), ("struct fresh", 0x32)],
+        ..Patch::default()
     }
 }
 
@@ -133,6 +134,11 @@ pub fn patch3() -> Patch {
 
 /// Builds the server into `dir`.
 pub fn build_server(dir: &Path, program: &Program) -> PathBuf {
+    build_program(dir, program, "server.c")
+}
+
+/// Builds a program of the fixture into `dir`.
+pub fn build_program(dir: &Path, program: &Program, source: &str) -> PathBuf {
     let assembler = dir.join("program.s");
     std::fs::write(&assembler, program.assembler()).unwrap();
     let server = dir.join("server");
@@ -141,7 +147,7 @@ pub fn build_server(dir: &Path, program: &Program) -> PathBuf {
         .arg(crate_dir().join("include"))
         .arg("-o")
         .arg(&server)
-        .args([fixture("server.c"), fixture("drive.c"), assembler])
+        .args([fixture(source), fixture("drive.c"), assembler])
         .arg(library())
         .args(["-lgcc_s", "-lpthread", "-ldl", "-Wl,--gc-sections"]));
     server

@@ -1,0 +1,389 @@
+//! Types that change shape: stamps, transformers, state transformers, undo.
+
+#![allow(missing_docs)]
+
+mod support;
+
+use dsu_abi::patch::{import_kind, type_flags};
+use std::path::{Path, PathBuf};
+use support::emit::{ChangedType, Patch, Program};
+use support::*;
+
+const USE: u64 = 0x41;
+const ITEMS: u64 = 0x42;
+const LONG_: u64 = 0x43;
+
+fn program() -> Program {
+    Program {
+        build: 0xa0,
+        functions: vec![function("use", USE, "", "dsu_slot_use", "")],
+        variables: vec![variable("items", ITEMS, 72 * 2000, "items", false), variable("runs", LONG_, 8, "runs", false)],
+        types: vec![("struct item", 0x500, 72)],
+        ..Program::default()
+    }
+}
+
+/// Version `number` of the unit with use(): each has one field more, made from the field before; and one struct within
+/// that is not an object of its own.
+fn source(number: usize) -> String {
+    let before = if number == 1 { "old->id".to_owned() } else { format!("old->added[{}]", number - 2) };
+    format!(
+        "#define HIDDEN __attribute__((visibility(\"hidden\")))\n\
+         struct item {{ long id; int hits; unsigned long dsu_stamp; int added[12]; }};\n\
+         extern char dsu_stamp_item[];\n\
+         extern void dsu_migrate(void *, unsigned long);\n\
+         extern void dsu_out_of_range(void);\n\
+         extern long dsu_g_runs;\n\
+         extern struct item dsu_g_items[2000];\n\
+         extern int *__errno_location(void);\n\
+         static inline struct item *at(const volatile void *o)\n\
+         {{\n\
+             struct item *p = (struct item *)o;\n\
+             if (__atomic_load_n(&p->dsu_stamp, __ATOMIC_ACQUIRE) != (unsigned long)dsu_stamp_item)\n\
+                 dsu_migrate(p, (unsigned long)dsu_stamp_item);\n\
+             return p;\n\
+         }}\n\
+         static void after(struct item *new);\n\
+         HIDDEN void transform(struct item *new, const struct item *old)\n\
+         {{\n\
+             *__errno_location() = 5;\n\
+             dsu_g_runs++;\n\
+             new->added[{last}] = (int)({before} + 1);\n\
+             if (old->id % 500 == 0)\n\
+                 dsu_out_of_range();\n\
+             after(new);\n\
+         }}\n\
+         HIDDEN long use(struct item *item) {{ return at(item)->added[{last}]; }}\n\
+         HIDDEN __typeof__(use) *dsu_new_slot_use = use;\n\
+         HIDDEN int good(void) {{ dsu_g_runs += 1000000; return 0; }}\n\
+         HIDDEN int bad(void) {{ at(&dsu_g_items[3]); return -42; }}\n\
+         HIDDEN int crash(void) {{ *(volatile int *)1 = 1; return 0; }}\n\
+         HIDDEN int endless(void) {{ for (;;) __asm__ volatile(\"\"); }}\n",
+        last = number - 1,
+    )
+}
+
+const PLAIN: &str = "static void after(struct item *new) { (void)new; }\n";
+
+fn patch(number: usize) -> Patch {
+    const NAMES: [&str; 13] = ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12"];
+    let layout = |number: usize| 0x500 + number as u64;
+    Patch {
+        name: NAMES[number],
+        id: 0xb0 + number as u8,
+        from: 0xa0 + number as u8 - 1,
+        to: 0xa0 + number as u8,
+        imports: vec![
+            import("dsu_stamp_item", "struct item", 0, "", import_kind::STAMP),
+            import("dsu_g_items", "items", ITEMS, "", import_kind::VARIABLE | import_kind::WRITTEN),
+            import("dsu_g_runs", "runs", LONG_, "", import_kind::VARIABLE | import_kind::WRITTEN),
+        ],
+        functions: vec![function("use", USE, "use", "dsu_new_slot_use", "")],
+        types: vec![("struct item", layout(number))],
+        changed_types: vec![ChangedType {
+            name: "struct item",
+            old_layout: layout(number - 1),
+            new_layout: layout(number),
+            size: 72,
+            transform: "transform",
+            stamp_offset: 16,
+            flags: 0,
+        }],
+        ..Patch::default()
+    }
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+    session: Session,
+}
+
+impl Bench {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let server = build_program(dir.path(), &program(), "shapes.c");
+        Self { session: Session::start(&server), dir }
+    }
+
+    fn build(&self, patch: &Patch, text: &str) -> PathBuf {
+        let source = self.dir.path().join(format!("{}.c", patch.name));
+        std::fs::write(&source, text).unwrap();
+        build_patch(self.dir.path(), &source, patch, &[])
+    }
+
+    /// Builds and pushes a patch.
+    fn push(&mut self, patch: &Patch, text: &str) -> String {
+        let file = self.build(patch, text);
+        self.file("push", &file)
+    }
+
+    fn file(&mut self, command: &str, file: &Path) -> String {
+        self.session.ask(&format!("{command} {}", file.display()))
+    }
+
+    /// Pushes version `number` as it is.
+    #[track_caller]
+    fn apply(&mut self, number: usize) {
+        let says = self.push(&patch(number), &(source(number) + PLAIN));
+        assert!(says.starts_with("status 0: applied patch"), "{says}");
+    }
+
+    #[track_caller]
+    fn expect(&mut self, command: &str, answer: &str) {
+        assert_eq!(self.session.ask(command), answer, "{command}");
+    }
+}
+
+/// The sum of all items' numbers, each with `added` to it.
+fn sum(added: u64) -> String {
+    format!("sum {} of 2000", 1999 * 1000 + added * 2000)
+}
+
+#[test]
+fn objects_follow_their_type() {
+    let mut bench = Bench::start();
+    bench.expect("use 7", "7");
+    bench.apply(1);
+    // A transformer runs once for each object, and leaves errno alone.
+    bench.expect("use 7", "8");
+    bench.expect("use 7", "8");
+    bench.expect("runs", "runs 1");
+    bench.expect("sum", &sum(1));
+    bench.expect("runs", "runs 2000");
+    bench.apply(2);
+    bench.expect("use 7", "9");
+    bench.expect("runs", "runs 2001");
+    // Objects at any version, and fresh ones at none.
+    bench.expect("fresh", "fresh");
+    bench.expect("sum", &sum(2));
+    bench.expect("runs", "runs 6001");
+    bench.expect("race 8", &format!("sum {} runs 4000", 1999 * 1000 + 2 * 2000));
+}
+
+#[test]
+fn twelve_in_a_row() {
+    let mut bench = Bench::start();
+    let mut pauses = Vec::new();
+    for number in 1..=12 {
+        bench.apply(number);
+        let pause = bench.session.ask("pause");
+        pauses.push(pause);
+        bench.expect("use 3", &(3 + number).to_string());
+        if number == 1 {
+            bench.expect("keep", "kept");
+            println!("{}", bench.session.ask("time"));
+        }
+    }
+    println!("{}\n{}", pauses.join("\n"), bench.session.ask("time"));
+    bench.expect("fresh", "fresh");
+    bench.expect("use 5", "17");
+    // Code that wants an older version takes objects of newer ones.
+    bench.expect("stale 5", "6");
+    // It brings an old one to the newest.
+    bench.expect("stale 6", "7");
+    bench.expect("use 6", "18");
+    bench.expect("sum", &sum(12));
+}
+
+#[test]
+fn undone_and_applied_again() {
+    let mut bench = Bench::start();
+    bench.apply(1);
+    bench.apply(2);
+    bench.expect("use 4", "6");
+    let stamp = bench.session.ask("stamp 4");
+    bench.expect("keep", "kept");
+    bench.expect("undo", "status 0: undid patch p2");
+    // Good for version 1 as it is.
+    bench.expect("use 4", "5");
+    bench.expect("use 5", "6");
+    bench.expect("stamp 4", &stamp);
+    // Old code of the undone version still finds what it wants.
+    bench.expect("stale 5", "7");
+    bench.expect("stamp 5", &stamp);
+    bench.expect("runs", "runs 4");
+    bench.apply(2);
+    bench.expect("use 4", "6");
+    bench.expect("runs", "runs 5");
+    assert_ne!(bench.session.ask("stamp 4"), stamp);
+    // But it does not touch what the new version has brought further.
+    bench.expect("stale 4", "6");
+    // An object of neither is taken to the undone version, and from there to the newest.
+    bench.expect("stale 400", "402");
+    bench.expect("use 400", "402");
+    bench.expect("runs", "runs 8");
+    bench.expect("undo", "status 0: undid patch p2");
+    bench.expect("undo", "status 0: undid patch p1");
+    bench.expect("use 4", "4");
+    bench.expect("sum", &sum(0));
+    bench.apply(1);
+    bench.expect("sum", &sum(1));
+}
+
+#[test]
+fn an_irreversible_patch_is_not_undone() {
+    let mut bench = Bench::start();
+    let patch = Patch { irreversible: "struct item loses its field hits", ..patch(1) };
+    bench.push(&patch, &(source(1) + PLAIN));
+    bench.expect("undo", "status 17: patch p1 cannot be undone: struct item loses its field hits");
+    bench.expect("use 1", "2");
+}
+
+#[test]
+fn state_transformers_run_once_and_may_refuse() {
+    let mut bench = Bench::start();
+    let text = source(1) + PLAIN;
+    let bad = Patch { carries: vec![("good", "good"), ("move the table", "bad")], ..patch(1) };
+    let says = "status 16: the state transformer move the table of patch p1 returned -42; nothing was changed";
+    for round in 1..=3 {
+        assert_eq!(bench.push(&bad, &text), says);
+        // It has made version 1 of an object: that is one of version 0 again.
+        bench.expect("runs", &format!("runs {}", round * 1_000_001));
+        bench.expect("use 3", "3");
+    }
+    let good = Patch { carries: vec![("good", "good")], ..patch(1) };
+    assert!(bench.push(&good, &text).starts_with("status 0"));
+    bench.expect("runs", "runs 4000003");
+    bench.expect("use 3", "4");
+    bench.expect("runs", "runs 4000004");
+    bench.expect("sum", &sum(1));
+}
+
+#[test]
+fn transformers_nest() {
+    let mut bench = Bench::start();
+    // Each touches its neighbour, the last one the first: a ring.
+    let ring = "static void after(struct item *new)\n\
+                { at(&dsu_g_items[(new->id + 1) % 2000]); at(new); }\n";
+    assert!(bench.push(&patch(1), &(source(1) + ring)).starts_with("status 0"));
+    bench.expect("use 7", "8");
+    bench.expect("runs", "runs 2000");
+    bench.expect("race 4", &format!("sum {} runs 2000", 1999 * 1000 + 2000));
+}
+
+#[test]
+fn forks_in_the_middle() {
+    let mut bench = Bench::start();
+    let slow = "static void after(struct item *new)\n\
+                { (void)new; for (volatile int n = 0; n < 3000; n++) {} }\n";
+    assert!(bench.push(&patch(1), &(source(1) + slow)).starts_with("status 0"));
+    bench.expect("expect 1", "expect 1");
+    bench.expect("fork", "children 50");
+}
+
+#[test]
+fn signal_handlers_at_any_time() {
+    let mut bench = Bench::start();
+    let slow = "static void after(struct item *new)\n\
+                { (void)new; for (volatile int n = 0; n < 3000; n++) {} }\n";
+    let mut one = patch(1);
+    one.changed_types[0].flags = type_flags::REPEATABLE;
+    let file = bench.build(&one, &(source(1) + slow));
+    bench.expect("expect 1", "expect 1");
+    bench.expect("tick", "tick");
+    for _ in 0..30 {
+        assert!(bench.file("push", &file).starts_with("status 0"));
+        bench.expect("fresh", "fresh");
+        bench.expect("sum", &sum(1));
+        bench.expect("undo", "status 0: undid patch p1");
+        bench.expect("sum", &sum(0));
+    }
+    bench.expect("tock", "ticks wrong 0");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let mut bench = Bench::start();
+    let text = source(1) + PLAIN;
+    let mut refused = |change: &dyn Fn(&mut Patch), says: &str| {
+        let mut patch = patch(1);
+        patch.name = "variant";
+        change(&mut patch);
+        assert_eq!(bench.push(&patch, &text), says);
+        bench.expect("use 1", "1");
+    };
+    let damaged = |what: &str| format!("status 11: the patch file is damaged: {what}");
+    refused(
+        &|patch| patch.changed_types[0].old_layout = 1,
+        "status 12: struct item has another layout in the running program than the patch expects",
+    );
+    refused(
+        &|patch| patch.changed_types[0].size = 80,
+        "status 12: struct item has another size in the running program than the patch expects",
+    );
+    refused(
+        &|patch| patch.changed_types[0].name = "struct other",
+        "status 12: struct other is not in the running program",
+    );
+    for offset in [4, 72, 1 << 20, u32::MAX - 7] {
+        let says = damaged("the stamp of a type lies outside of it");
+        refused(&|patch| patch.changed_types[0].stamp_offset = offset, &says);
+    }
+    refused(&|patch| patch.changed_types[0].stamp_offset = u32::MAX, &damaged("a type has a transformer and no stamp"));
+    refused(&|patch| patch.changed_types[0].transform = "dsu_new_slot_use", &damaged("its tables point outside of it"));
+    refused(&|patch| patch.carries = vec![("x", "")], &damaged("a state transformer has no code"));
+    refused(&|patch| patch.carries = vec![("x", "dsu_patch")], &damaged("its tables point outside of it"));
+    refused(
+        &|patch| {
+            patch.changed_types.push(patch_type());
+        },
+        &damaged("it changes a type twice"),
+    );
+    refused(
+        &|patch| {
+            patch.from = 0xc0;
+            patch.after = "p7, p8";
+        },
+        &format!(
+            "status 10: patch variant is for state {} (after p7, p8), but the process is in state {}",
+            "c0".repeat(16),
+            "a0".repeat(16)
+        ),
+    );
+    bench.apply(1);
+    let says = bench.push(&Patch { from: 0xc0, ..patch(3) }, &text);
+    assert!(says.ends_with(&format!("the process is in state {} (after p1)", "a1".repeat(16))), "{says}");
+    let mut moved = patch(2);
+    moved.changed_types[0].stamp_offset = 24;
+    let says = "status 12: struct item has its stamp at another place in the running program than the patch expects";
+    assert_eq!(bench.push(&moved, &(source(2) + PLAIN)), says);
+}
+
+fn patch_type() -> ChangedType {
+    patch(1).changed_types.remove(0)
+}
+
+/// Every word of the header's tables that describe changes, set to hostile values.
+#[test]
+fn hostile_tables_are_refused() {
+    let mut bench = Bench::start();
+    let whole = Patch {
+        name: "hostile",
+        carries: vec![("good", "good")],
+        lineage: "lineage",
+        irreversible: "never",
+        after: "p0",
+        ..patch(1)
+    };
+    let file = bench.build(&whole, &(source(1) + PLAIN));
+    let bytes = std::fs::read(&file).unwrap();
+    let header = bytes.windows(8).position(|window| window == b"DSUPATCH").unwrap();
+    let mut outcomes = std::collections::BTreeMap::new();
+    for field in (160..256).step_by(4) {
+        for value in [1_u32, 3, 0x7fff_ffff, 0x8000_0000, u32::MAX, 0x1000_0000] {
+            let mut changed = bytes.clone();
+            changed[header + field..header + field + 4].copy_from_slice(&value.to_le_bytes());
+            std::fs::write(&file, changed).unwrap();
+            let says = bench.file("check", &file);
+            *outcomes.entry(says.split(':').next().unwrap().to_owned()).or_insert(0) += 1;
+        }
+    }
+    println!("{outcomes:?}");
+    assert!(outcomes["status 11"] > 40 && !outcomes.contains_key("status 31"), "{outcomes:?}");
+    std::fs::write(&file, bytes).unwrap();
+    let count = std::env::var("DSU_FUZZ").unwrap_or("3000".into());
+    let says = bench.session.ask(&format!("flip {} {count}", file.display()));
+    assert!(says.contains("11:") && !says.contains("99:") && !says.contains("31:"), "{says}");
+    assert!(bench.file("push", &file).starts_with("status 0"));
+    bench.expect("sum", &sum(1));
+}

@@ -25,6 +25,10 @@ pub const PATCH: &str = ".dsu.patch";
 /// In patches: human readable report of `dsu-diff` as JSON. Not loaded.
 pub const REPORT: &str = ".dsu.report";
 
+/// In patches: the description of the state the patch leads to, compressed against that of the state before
+/// (`dsu-compiler`'s `lineage` module). Loaded, so that `dsu-diff --pid` can read it from the process.
+pub const LINEAGE: &str = ".dsu.lineage";
+
 /// Symbol of the control block.
 pub const CONTROL_SYMBOL: &str = "dsu_control";
 

@@ -8,6 +8,7 @@
 //! +24  payload  zstd(postcard(Description)), one window over all units: they share their headers
 //! ```
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
 use dsu_abi::Id;
@@ -38,6 +39,8 @@ pub struct Description {
     pub points: Points,
     /// Symbols outside the rewritten units that the registry lists.
     pub foreign: Vec<String>,
+    /// Functions that have a slot, per unit: those that had one in an earlier state of the process keep it.
+    pub slots: Vec<BTreeSet<usize>>,
     /// Objects that dsu-cc did not compile, the toolchain's own left out: file name, and identity of the content.
     pub objects: Vec<(String, Id)>,
 }
@@ -71,7 +74,7 @@ impl Description {
     /// # Errors
     /// Only if compressor or serialiser fail.
     pub fn encode(&self) -> Result<Vec<u8>, DescriptionError> {
-        let payload = postcard::to_stdvec(self)?;
+        let payload = self.payload()?;
         let mut bytes = Vec::new();
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -84,11 +87,27 @@ impl Description {
         Ok(encoder.finish()?)
     }
 
-    /// Decodes the bytes of the section.
+    /// The description as bytes, not compressed: what a lineage step is compressed against.
+    ///
+    /// # Errors
+    /// Only if the serialiser fails.
+    pub fn payload(&self) -> Result<Vec<u8>, DescriptionError> {
+        Ok(postcard::to_stdvec(self)?)
+    }
+
+    /// Reads what [`payload`](Self::payload) wrote.
+    ///
+    /// # Errors
+    /// When it is not a description.
+    pub fn of_payload(payload: &[u8]) -> Result<Self, DescriptionError> {
+        Ok(postcard::from_bytes(payload)?)
+    }
+
+    /// The payload in the bytes of the section.
     ///
     /// # Errors
     /// When they are not a description of this version.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DescriptionError> {
+    fn decompress(bytes: &[u8]) -> Result<Vec<u8>, DescriptionError> {
         let header = bytes.get(..HEADER).ok_or(DescriptionError::Damaged)?;
         let word = |at: usize| header[at..].first_chunk().copied().map(u32::from_le_bytes).unwrap_or(0);
         if &header[..8] != MAGIC {
@@ -105,17 +124,17 @@ impl Description {
         decoder.window_log_max(WINDOW_LOG)?;
         let mut payload = Vec::new();
         decoder.take(length).read_to_end(&mut payload)?;
-        Ok(postcard::from_bytes(&payload)?)
+        Ok(payload)
     }
 
-    /// Reads the description out of an executable.
+    /// Reads the payload of the description out of an executable.
     ///
     /// # Errors
     /// When the file has none, or a damaged one.
-    pub fn of_executable(file: &[u8]) -> Result<Self, DescriptionError> {
+    pub fn payload_of_executable(file: &[u8]) -> Result<Vec<u8>, DescriptionError> {
         use object::{Object, ObjectSection};
         let elf = object::File::parse(file)?;
         let section = elf.section_by_name(dsu_abi::section::PROGRAM).ok_or(DescriptionError::Missing)?;
-        Self::decode(section.data()?)
+        Self::decompress(section.data()?)
     }
 }

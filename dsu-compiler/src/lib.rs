@@ -10,6 +10,7 @@ pub mod elf;
 pub mod emit;
 pub mod facts;
 pub mod layout;
+pub mod lineage;
 pub mod program;
 pub mod rewrite;
 pub mod text;

@@ -270,6 +270,7 @@ pub fn finish(
         model: plan.model,
         points: plan.points,
         foreign: foreign_symbols,
+        slots: plan.slots,
         objects: plan.objects,
     };
     Ok(Finished { assembly, renames, description: description.encode()?, report })

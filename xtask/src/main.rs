@@ -46,7 +46,7 @@ enum Task {
     Deps,
     /// Measure what being updatable costs
     Bench {
-        /// Only one of: vsftpd, redis, compute, pause
+        /// Only one of: vsftpd, redis, compute, pause, scale
         only: Option<String>,
         /// Pairs of runs of each load
         #[arg(long, default_value_t = 11)]

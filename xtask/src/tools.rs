@@ -1,6 +1,9 @@
 //! The project's own tools, run as a user would.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -25,7 +28,15 @@ pub struct Diff {
 
 /// Makes a patch that leads from one build to another.
 pub fn diff(old: &Path, new: &Path, patch: &Path) -> Result<Diff> {
+    diff_after(old, &[], new, patch)
+}
+
+/// Makes a patch that leads from a build and the patches its process has taken to another build.
+pub fn diff_after(old: &Path, after: &[PathBuf], new: &Path, patch: &Path) -> Result<Diff> {
     let mut command = cmd::command(paths::tool("dsu-diff"), ["--json"]);
+    for earlier in after {
+        command.arg("--after").arg(earlier);
+    }
     command.arg(old).arg(new).arg("-o").arg(patch);
     let said = cmd::ask(&mut command, cmd::LONG)?;
     if said.code != 0 {

@@ -1,6 +1,6 @@
 //! The program: its units with their facts, and which definition each name refers to.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -57,9 +57,9 @@ pub struct Model {
     /// Its units, in link order.
     pub units: Vec<Unit>,
     /// For each external function symbol, its definition in a rewritten unit.
-    pub functions: HashMap<String, FunctionRef>,
+    pub functions: BTreeMap<String, FunctionRef>,
     /// For each external variable symbol, its definition in a rewritten unit.
-    pub variables: HashMap<String, VariableRef>,
+    pub variables: BTreeMap<String, VariableRef>,
     /// Symbols of variables that something outside the units may use: assembler, other languages, libraries.
     pub touched: BTreeSet<String>,
 }

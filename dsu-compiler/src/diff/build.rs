@@ -10,14 +10,15 @@ use dsu_abi::{calls, section};
 
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::diff::compare::old_function;
+use crate::description::Description;
 use crate::diff::data::Fate;
+use crate::diff::pairing::Pairing;
 use crate::diff::{Diff, DiffError};
 use crate::driver::scheduler;
 use crate::elf::{self, ObjectSymbols};
 use crate::emit::patch::{CopyEntry, Import, Manifest, PatchFunctionEntry};
 use crate::emit::registry::{UnitEntry, VariableEntry};
 use crate::facts::fingerprint;
-use crate::layout::Shapes;
 use crate::program;
 use crate::rewrite::{self, Job, Purpose, Uses};
 
@@ -52,12 +53,27 @@ pub fn build(diff: &Diff, options: &Options) -> Result<(), DiffError> {
     let objects = compile(diff, directory, &units, &texts)?;
     let symbols = objects.iter().map(|o| read_symbols(o)).collect::<Result<Vec<_>, _>>()?;
     let manifest = builder.manifest(&units, &texts, &symbols, options)?;
-    let assembly = manifest.assemble()?;
+    let step = directory.join("lineage.bin");
+    std::fs::write(&step, &diff.lineage).map_err(|e| io(step.display(), e))?;
+    let assembly = manifest.assemble(&step)?;
     link(diff, directory, &objects, &assembly, options)
 }
 
 fn io(what: impl std::fmt::Display, error: std::io::Error) -> DiffError {
     DiffError::Io(what.to_string(), error)
+}
+
+/// Slots of the new program, per unit, and those that static functions had in the old state already.
+pub fn slots(old: &Description, new: &Description, pairing: &Pairing) -> Vec<BTreeSet<usize>> {
+    let mut slots = program::slots(&new.model, &new.points);
+    for at in new.model.definitions() {
+        let before = old_function(&old.model, &new.model, pairing, at);
+        let movable = new.model.definition_of(at.unit, at.function) == Some(at);
+        if movable && before.is_some_and(|o| old.slots[o.unit].contains(&o.function)) {
+            slots[at.unit].insert(at.function);
+        }
+    }
+    slots
 }
 
 struct Builder<'a> {
@@ -70,15 +86,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(diff: &'a Diff) -> Self {
-        let mut slots = program::slots(&diff.new.model, &diff.new.points);
-        let old_slots = program::slots(&diff.old.model, &diff.old.points);
-        for at in diff.new.model.definitions() {
-            let old = old_function(&diff.old.model, &diff.new.model, &diff.pairing, at);
-            let movable = diff.new.model.definition_of(at.unit, at.function) == Some(at);
-            if movable && old.is_some_and(|o| old_slots[o.unit].contains(&o.function)) {
-                slots[at.unit].insert(at.function);
-            }
-        }
+        let slots = slots(&diff.old, &diff.new, &diff.pairing);
         let all =
             slots.iter().enumerate().flat_map(|(unit, s)| s.iter().map(move |f| FunctionRef { unit, function: *f }));
         let functions = all.map(|at| (diff.new.model.function_label(at), at)).collect();
@@ -112,7 +120,7 @@ impl<'a> Builder<'a> {
             slots: &self.slots[unit],
             bound: &self.bound(unit),
             labelled: &self.labelled(unit),
-            shapes: &Shapes::new(),
+            shapes: &self.diff.shapes,
         };
         rewrite::rewrite(&job).map_err(|e| DiffError::Rewrite(self.model().units[unit].name.clone(), e))
     }

@@ -4,12 +4,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser;
 
-use crate::description::Description;
 use crate::diff::build::{self, Options};
 use crate::diff::report::DiffReport;
 use crate::diff::{Diff, DiffError};
+use crate::lineage::{self, State};
 
 /// Compare two builds of a program made with dsu-cc and write a patch that turns a running process of
 /// the old one into the new one.
@@ -22,6 +23,10 @@ struct Arguments {
     old: PathBuf,
     /// The new executable.
     new: PathBuf,
+    /// A patch that the process has taken since it runs OLD; several: oldest first. Needed once one of them has changed
+    /// the layout of a type.
+    #[arg(long, value_name = "PATCH")]
+    after: Vec<PathBuf>,
     /// The patch to write.
     #[arg(short, long)]
     output: PathBuf,
@@ -80,8 +85,8 @@ fn print(arguments: &Arguments, report: &DiffReport) {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<DiffReport> {
-    let old = read(&arguments.old)?;
-    let new = read(&arguments.new)?;
+    let old = state(&arguments.old, &arguments.after)?;
+    let new = read(&arguments.new)?.description;
     let diff = Diff::new(old, new)?;
     let mut report = diff.report.clone();
     if diff.is_empty() {
@@ -100,8 +105,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<DiffReport> {
     Ok(report)
 }
 
-fn read(path: &Path) -> anyhow::Result<Description> {
-    use anyhow::Context as _;
+fn read(path: &Path) -> anyhow::Result<State> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Description::of_executable(&bytes).with_context(|| path.display().to_string())
+    State::of_executable(&bytes).with_context(|| path.display().to_string())
+}
+
+/// The state of a process that runs `executable` and has taken `patches`.
+fn state(executable: &Path, patches: &[PathBuf]) -> anyhow::Result<State> {
+    let mut state = read(executable)?;
+    for path in patches {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let step = lineage::step_of_patch(&bytes).with_context(|| path.display().to_string())?;
+        state = state.after(&step).with_context(|| path.display().to_string())?;
+    }
+    Ok(state)
 }

@@ -86,7 +86,7 @@ impl Assembly {
 }
 
 /// A string as an assembler literal.
-fn quote(string: &str) -> String {
+pub fn quote(string: &str) -> String {
     let mut result = String::from("\"");
     for byte in string.bytes() {
         match byte {

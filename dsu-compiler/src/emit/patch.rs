@@ -1,11 +1,12 @@
 //! `patch.s`: the manifest of a patch, and the stubs it brings.
 
 use core::mem::offset_of;
+use std::path::Path;
 
 use dsu_abi::patch::{HEADER_SYMBOL, MAGIC, PatchHeader, import_kind};
 use dsu_abi::{Id, PROTOCOL, key_of, section};
 
-use crate::emit::asm::Assembly;
+use crate::emit::asm::{Assembly, quote};
 use crate::emit::registry::{UnitEntry, VariableEntry, function_flags_of, unit_record, variable_record};
 use crate::program::ProgramError;
 
@@ -86,11 +87,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The assembler text.
+    /// The assembler text; `lineage` is the file with the contents of section `.dsu.lineage`.
     ///
     /// # Errors
     /// When two symbols have the same key.
-    pub fn assemble(mut self) -> Result<String, ProgramError> {
+    pub fn assemble(mut self, lineage: &Path) -> Result<String, ProgramError> {
         self.imports.sort_by_key(|i| key_of(i.symbol.as_bytes()));
         for pair in self.imports.windows(2) {
             let (a, b) = (&pair[0].symbol, &pair[1].symbol);
@@ -101,6 +102,8 @@ impl Manifest {
         let mut asm = Assembly::default();
         self.header(&mut asm);
         self.records(&mut asm);
+        asm.line(format!("\t.section {},\"a\",@progbits\n.Ldsu_lineage:", section::LINEAGE));
+        asm.line(format!("\t.incbin {}\n.Ldsu_lineage_end:", quote(&lineage.display().to_string())));
         asm.line("\t.text");
         for label in &self.stubs {
             let stub = format!("dsu_newstub_{label}");
@@ -131,7 +134,11 @@ impl Manifest {
         asm.table(".Ldsu_types", self.types.len());
         asm.table(".Ldsu_units", self.units.len());
         asm.string(&self.name);
-        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, irreversible);
+        asm.line(format!("\t.zero {}", offset_of!(PatchHeader, changed_types) - offset_of!(PatchHeader, irreversible)));
+        asm.table(".Ldsu_units", 0);
+        asm.table(".Ldsu_units", 0);
+        asm.line("1:\t.quad .Ldsu_lineage - 1b\n\t.quad .Ldsu_lineage_end - .Ldsu_lineage");
+        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, reserved2);
         asm.line(format!("\t.zero {rest}\n\t.size {HEADER_SYMBOL}, . - {HEADER_SYMBOL}\n\t.p2align 3"));
     }
 

@@ -73,6 +73,39 @@ impl Shape {
     pub fn stamp_offset(&self) -> Option<u64> {
         self.members.iter().find(|m| m.name == STAMP).map(|m| m.offset / 8)
     }
+
+    /// The layout of a type that has members of ours; `None` where the source alone gives it.
+    pub fn of(ty: &TypeDefinition) -> Option<Self> {
+        if ty.kind == TypeKind::Enum || !ty.fields.iter().any(|f| is_ours(&f.name)) {
+            return None;
+        }
+        let members: Vec<Member> = ty
+            .fields
+            .iter()
+            .map(|f| Member {
+                name: f.name.clone(),
+                offset: u64::try_from(f.offset).unwrap_or(0),
+                bits: f.bits,
+                ty: f.ty.clone(),
+                size: f.size,
+                align: f.align,
+                since: f.since,
+            })
+            .collect();
+        let own = members.iter().take_while(|m| !m.is_ours()).count();
+        let room: Vec<&str> = members[own..].iter().map(|m| m.name.as_str()).collect();
+        let natural = matches!(room.as_slice(), [STAMP] | [STAMP, SLOP]) && members.iter().all(|m| m.since == 0);
+        Some(Self {
+            name: ty.name.clone(),
+            label: label_of(&ty.name),
+            kind: ty.kind,
+            size: ty.size,
+            align: ty.align,
+            members,
+            reordered: false,
+            natural,
+        })
+    }
 }
 
 /// A member of a [`Shape`].

@@ -3,6 +3,7 @@
 
 mod compute;
 mod pause;
+mod scale;
 mod servers;
 mod stats;
 
@@ -42,6 +43,8 @@ struct Results {
     other: Vec<Pairs>,
     /// Pauses of updates by size of the patch.
     pauses: Vec<pause::Point>,
+    /// Updates that change a type.
+    scale: scale::Scale,
     /// Geometric mean of the ratios of `servers`.
     geomean_servers: f64,
     /// Geometric mean of the ratios of CPU time of `compute`.
@@ -72,6 +75,9 @@ pub fn task(only: Option<&str>, effort: &Effort) -> Result<()> {
     }
     if wanted("pause") && !effort.null {
         results.pauses = pause::measure()?;
+    }
+    if wanted("scale") && !effort.null {
+        results.scale = scale::measure(effort.pairs)?;
     }
     let ratios = |pairs: &[Pairs]| pairs.iter().filter(|p| p.unit == "s").map(|p| p.ratio).collect::<Vec<_>>();
     let (servers, compute) = (ratios(&results.servers), ratios(&results.compute));
@@ -115,6 +121,9 @@ fn print(results: &Results) {
                 point.max_ns / 1e3
             );
         }
+    }
+    if !results.scale.objects.is_empty() {
+        scale::print(&results.scale);
     }
     println!();
     if results.geomean_servers.is_finite() {

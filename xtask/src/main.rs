@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod changes;
 mod cmd;
 mod demo;
 mod deps;
@@ -34,6 +35,8 @@ struct Options {
 enum Task {
     /// Update a small server while it is used, and undo it
     Demo,
+    /// Show every kind of change of data on a small server of ours
+    Changes,
     /// Follow the tutorial of the README
     Tutorial,
     /// Check everything: format, lints, tests, the demo, real servers
@@ -71,6 +74,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Options::parse().task {
         Task::Demo => demo::task(),
+        Task::Changes => changes::task(),
         Task::Tutorial => tools::build().and_then(|()| tutorial::task()),
         Task::Test { quick } => test::task(quick),
         Task::Deps => deps::all(),

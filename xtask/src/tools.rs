@@ -24,18 +24,26 @@ pub fn build() -> Result<()> {
 pub struct Diff {
     /// Names of the replaced units; empty if the programs do not differ.
     pub units: Vec<String>,
+    /// Names of the types whose layout changes.
+    pub types: Vec<String>,
+    /// Lines that a person wrote for it.
+    pub lines: usize,
 }
 
 /// Makes a patch that leads from one build to another.
 pub fn diff(old: &Path, new: &Path, patch: &Path) -> Result<Diff> {
-    diff_after(old, &[], new, patch)
+    diff_after(old, &[], new, patch, None)
 }
 
-/// Makes a patch that leads from a build and the patches its process has taken to another build.
-pub fn diff_after(old: &Path, after: &[PathBuf], new: &Path, patch: &Path) -> Result<Diff> {
+/// Makes a patch that leads from a build and the patches its process has taken to another build, with what a person
+/// wrote for it.
+pub fn diff_after(old: &Path, after: &[PathBuf], new: &Path, patch: &Path, transform: Option<&Path>) -> Result<Diff> {
     let mut command = cmd::command(paths::tool("dsu-diff"), ["--json"]);
     for earlier in after {
         command.arg("--after").arg(earlier);
+    }
+    if let Some(transform) = transform {
+        command.arg("--transform").arg(transform);
     }
     command.arg(old).arg(new).arg("-o").arg(patch);
     let said = cmd::ask(&mut command, cmd::LONG)?;
@@ -44,7 +52,8 @@ pub fn diff_after(old: &Path, after: &[PathBuf], new: &Path, patch: &Path) -> Re
     }
     let report: Value =
         serde_json::from_str(&said.out).with_context(|| format!("dsu-diff --json said:\n{}", said.out))?;
-    Ok(Diff { units: names(&report["units"]) })
+    let lines = report["hand_written_lines"].as_u64().unwrap_or(0) as usize;
+    Ok(Diff { units: names(&report["units"]), types: names(&report["types"]), lines })
 }
 
 /// What became of a push to one or more processes: one report each.

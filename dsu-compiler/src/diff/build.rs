@@ -9,8 +9,8 @@ use dsu_abi::patch::{HEADER_SYMBOL, import_kind};
 use dsu_abi::{calls, section};
 
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
-use crate::diff::compare::old_function;
 use crate::description::Description;
+use crate::diff::compare::old_function;
 use crate::diff::data::Fate;
 use crate::diff::pairing::Pairing;
 use crate::diff::{Diff, DiffError};

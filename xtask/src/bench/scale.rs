@@ -75,8 +75,11 @@ struct Driven {
 
 impl Driven {
     fn start(program: &Path) -> Result<Self> {
-        let mut child =
-            cmd::command(program, [""; 0]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut child = cmd::command(program, [""; 0])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
         let input = child.stdin.take().context("no standard input")?;
         let output = BufReader::new(child.stdout.take().context("no standard output")?);
         Ok(Self { child, input, output })
@@ -197,7 +200,7 @@ fn chain(folder: &Path, builds: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut patches: Vec<PathBuf> = Vec::new();
     for (n, new) in builds.iter().enumerate().skip(1) {
         let patch = folder.join(format!("p{n}.dsu"));
-        let diff = tools::diff_after(&builds[0], &patches, new, &patch)?;
+        let diff = tools::diff_after(&builds[0], &patches, new, &patch, None)?;
         ensure!(!diff.units.is_empty(), "version {} does not differ", n + 1);
         patches.push(patch);
     }

@@ -1,0 +1,2 @@
+/* The same value under another name. */
+#pragma dsu rename struct account rate interest

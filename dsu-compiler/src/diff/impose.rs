@@ -11,7 +11,7 @@ use crate::clang::Library;
 use crate::diff::DiffError;
 use crate::diff::pairing::Pairing;
 use crate::driver::scheduler;
-use crate::facts::extract::reshape;
+use crate::facts::shape::reshape;
 use crate::facts::{TypeDefinition, UnitFacts, Variable};
 use crate::layout::{Shape, Shapes, is_ours};
 use crate::program::types_of;
@@ -52,7 +52,7 @@ pub fn impose(
     let units: Vec<(usize, &Unit)> = new.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()).collect();
     let facts = scheduler::parallel_deep(scheduler::jobs(), STACK, &units, |_, (unit, u)| {
         if !replaced.contains(unit) {
-            return Ok(pairing.old_of[*unit].map(|o| like(&u.facts, &old.units[o].facts)));
+            return Ok::<_, DiffError>(pairing.old_of[*unit].map(|o| like(&u.facts, &old.units[o].facts)));
         }
         library.enter();
         let concerned = u.facts.types.iter().any(|t| Shape::of(t) != shapes.get(&t.name).cloned());

@@ -51,7 +51,7 @@ pub enum DiffError {
     Rewrite(String, crate::rewrite::RewriteError),
     /// The layouts of the running program cannot be imposed on a unit.
     #[error("unit {0}: {1}")]
-    Impose(String, crate::facts::extract::ReshapeError),
+    Impose(String, crate::facts::shape::ReshapeError),
     /// libclang.
     #[error(transparent)]
     Clang(#[from] crate::clang::ClangError),

@@ -192,8 +192,10 @@ impl From<Overlap> for ReshapeError {
 /// # Errors
 /// When the layouts cannot be had.
 pub fn reshape(image: &UnitImage, facts: &UnitFacts, shapes: &Shapes) -> Result<UnitFacts, ReshapeError> {
-    let concerned: Vec<&str> =
-        facts.types.iter().map(|t| t.name.as_str()).filter(|name| shapes.contains_key(*name)).collect();
+    // What has another shape so far loses it.
+    let shaped =
+        |t: &&TypeDefinition| shapes.contains_key(&t.name) || t.fields.iter().any(|f| layout::is_ours(&f.name));
+    let concerned: Vec<&str> = facts.types.iter().filter(shaped).map(|t| t.name.as_str()).collect();
     let mut result = facts.clone();
     if concerned.is_empty() {
         return Ok(result);

@@ -212,7 +212,7 @@ fn chain(folder: &Path, builds: &[PathBuf]) -> Result<Vec<PathBuf>> {
 fn generate(folder: &Path, version: usize, globals: usize) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let added: String = (2..=version).fold(String::new(), |mut text, n| {
-        let _ = write!(text, "    int added{n};\n");
+        let _ = writeln!(text, "    int added{n};");
         text
     });
     let sum: String = (2..=version).map(|n| format!(" + p->added{n}")).collect();

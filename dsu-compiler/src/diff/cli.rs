@@ -19,14 +19,16 @@ use crate::lineage::{self, State};
 #[derive(Parser, Debug)]
 #[command(name = "dsu-diff", version)]
 struct Arguments {
-    /// The old executable: what the process runs, with the patches it has taken since.
-    old: PathBuf,
-    /// The new executable.
-    new: PathBuf,
+    /// The old executable, which the process runs (left out with --pid), and the new one.
+    #[arg(required = true, num_args = 1..=2, value_name = "PROGRAM")]
+    programs: Vec<PathBuf>,
     /// A patch that the process has taken since it runs OLD; several: oldest first. Needed once one of them has changed
     /// the layout of a type.
     #[arg(long, value_name = "PATCH")]
     after: Vec<PathBuf>,
+    /// The process to make the patch for: what it runs and has taken is read from it.
+    #[arg(long, value_name = "PID", conflicts_with = "after")]
+    pid: Option<u32>,
     /// The patch to write.
     #[arg(short, long)]
     output: PathBuf,
@@ -85,8 +87,13 @@ fn print(arguments: &Arguments, report: &DiffReport) {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<DiffReport> {
-    let old = state(&arguments.old, &arguments.after)?;
-    let new = read(&arguments.new)?.description;
+    let (old, new) = match (arguments.pid, arguments.programs.as_slice()) {
+        (Some(pid), [new]) => (of_process(pid)?, new),
+        (None, [old, new]) => (state(old, &arguments.after)?, new),
+        (Some(_), _) => anyhow::bail!("with --pid, name only the new program"),
+        (None, _) => anyhow::bail!("name the old program and the new one (or --pid and the new one)"),
+    };
+    let new = read(new)?.description;
     let diff = Diff::new(old, new)?;
     let mut report = diff.report.clone();
     if diff.is_empty() {
@@ -108,6 +115,31 @@ fn run(arguments: &Arguments) -> anyhow::Result<DiffReport> {
 fn read(path: &Path) -> anyhow::Result<State> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     State::of_executable(&bytes).with_context(|| path.display().to_string())
+}
+
+/// The state of a process, by what `dsu-push`, which stands beside this program, reads from it.
+fn of_process(pid: u32) -> anyhow::Result<State> {
+    let pusher = std::env::current_exe()?.with_file_name("dsu-push");
+    let directory = tempfile::Builder::new().prefix("dsu-diff").tempdir()?;
+    let file = directory.path().join("lineage");
+    let output = std::process::Command::new(&pusher)
+        .args([pid.to_string().as_str(), "--lineage"])
+        .arg(&file)
+        .output()
+        .with_context(|| format!("cannot run {}", pusher.display()))?;
+    if !output.status.success() {
+        anyhow::bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let mut state = read(Path::new(&format!("/proc/{pid}/exe")))?;
+    let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    for step in dsu_abi::lineage::steps(&bytes).context("dsu-push wrote no lineage")? {
+        let step = step.context("what dsu-push wrote is damaged")?;
+        state = state.after(step.bytes).with_context(|| format!("a patch of process {pid}"))?;
+        if state.description.state != step.to {
+            anyhow::bail!("process {pid} is in state {}, its patches lead to {}", step.to, state.description.state);
+        }
+    }
+    Ok(state)
 }
 
 /// The state of a process that runs `executable` and has taken `patches`.

@@ -235,23 +235,25 @@ pub struct PatchCarry {
     pub function: Rel32,
 }
 
-/// Objects of a changed type in a variable of the process: a rehearsal runs the type's transformer on them. 48 bytes.
+/// Objects of a changed type in a variable of the process: a rehearsal runs the type's transformer on them. 56 bytes.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct PatchObject {
     /// +0: key of the variable's registry name in the process.
     pub variable: u64,
-    /// +8: key of the type's name: one of the patch's [`PatchType`]s.
+    /// +8: fingerprint of the variable's type.
+    pub fingerprint: u64,
+    /// +16: key of the objects' type: one of the patch's [`PatchType`]s, with a stamp.
     pub changed: u64,
-    /// +16: offset of the first object in the variable.
+    /// +24: offset of the first object in the variable.
     pub offset: u64,
-    /// +24: distance between objects, 0 if there is only one.
+    /// +32: distance between objects, 0 if there is only one.
     pub stride: u64,
-    /// +32: number of objects.
+    /// +40: number of objects.
     pub count: u64,
-    /// +40: the variable's registry name, NUL terminated, for messages.
+    /// +48: the variable's registry name, NUL terminated, for messages.
     pub name: Rel32,
-    /// +44: zero.
+    /// +52: zero.
     pub reserved: u32,
 }
 
@@ -262,7 +264,7 @@ const _: () = {
     assert!(offset_of!(PatchHeader, changed_types) == 176);
     assert!(size_of::<PatchType>() == 48);
     assert!(size_of::<PatchCarry>() == 8);
-    assert!(size_of::<PatchObject>() == 48);
+    assert!(size_of::<PatchObject>() == 56);
     assert!(offset_of!(PatchHeader, after) == 168);
     assert!(offset_of!(PatchHeader, lineage) == 208);
     assert!(offset_of!(PatchHeader, objects) == 224);

@@ -14,6 +14,7 @@ use crate::manifest::{Manifest, target, text};
 use crate::migrate::{self, Exclusive};
 use crate::refusal::{Refusal, Result, decimal};
 use crate::registry::{Place, Variable};
+use crate::rehearse::Objects;
 use crate::relocate::{Relocator, string};
 use crate::sys::{self, PAGE, SignalsBlocked, page_down, page_up};
 use crate::types::{Change, Published};
@@ -52,6 +53,8 @@ pub struct Prepared {
     unprotected: Unprotected,
     change: Change,
     carries: Vec<Carry>,
+    /// Objects for a rehearsal.
+    pub objects: Vec<Objects>,
     has_tls: bool,
     name: &'static str,
     kept: String,
@@ -108,6 +111,11 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     image.protect_relro(&elf)?;
     let frames = unwind::find(&image, &elf);
     let carries = carry::read(&image, manifest)?;
+    let objects = (0..manifest.objects.len()).map(|index| {
+        let (at, record) = manifest.objects.get(&image, index)?;
+        binder.change().objects(&image, at, &record)
+    });
+    let objects = objects.collect::<Result<_>>()?;
     let unprotected = Unprotected::new(copies.iter().map(|copy| (copy.destination, copy.size)))?;
     let entry = Box::new(Entry {
         public: describe(&image, manifest),
@@ -123,7 +131,7 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     let name = manifest.name;
     let (libraries, change) = binder.into_parts();
     let has_tls = elf.tls.is_some();
-    Ok(Prepared { entry, image, libraries, stores, copies, unprotected, change, carries, has_tls, name, kept })
+    Ok(Prepared { entry, image, libraries, stores, copies, unprotected, change, carries, objects, has_tls, name, kept })
 }
 
 fn describe(image: &Image, manifest: &Manifest) -> AppliedPatch {
@@ -259,6 +267,16 @@ unsafe fn slot_at(address: u64) -> &'static AtomicU64 {
 }
 
 impl Prepared {
+    /// The patch's name. Its text is in the image: not to be used when that is gone.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How many state transformers it has.
+    pub fn carry_count(&self) -> usize {
+        self.carries.len()
+    }
+
     /// What `--dry-run` says.
     pub fn describe(&self) -> String {
         ["patch ", self.name, " can be applied"].concat()
@@ -267,8 +285,9 @@ impl Prepared {
     /// Puts the patch in force. Every other thread is at rest. `began` is told of each state transformer before it runs.
     pub fn commit(self, began: impl FnMut(&str)) -> Result<String> {
         let exclusive = Exclusive::take()?;
-        let Self { mut entry, image, libraries, stores, copies, unprotected, change, carries, has_tls, name, kept } =
-            self;
+        let Self {
+            mut entry, image, libraries, stores, copies, unprotected, change, carries, has_tls, name, kept, ..
+        } = self;
         entry.public.applied_at = sys::wall_clock();
         let (to, frames) = (entry.public.to, entry.frames);
         // From here on, code of the patch may run and leave pointers to itself behind, whatever comes of it.

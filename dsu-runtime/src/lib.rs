@@ -16,6 +16,7 @@
 //! | [`commit`] | prepare, commit and undo as a transaction |
 //! | [`types`], [`migrate`] | changed types: versions and stamps; bringing objects to the version that the code wants |
 //! | [`carry`] | state transformers |
+//! | [`rehearse`] | a commit in a child process, to see how it goes |
 //! | [`journal`] | the patches in force |
 //! | [`tls`], [`unwind`], [`gdb`] | thread-local variables, exceptions and debugging of patches |
 //!
@@ -39,6 +40,7 @@ mod manifest;
 mod migrate;
 mod refusal;
 mod registry;
+mod rehearse;
 mod relocate;
 mod request;
 mod selfapply;

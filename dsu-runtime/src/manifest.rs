@@ -68,6 +68,8 @@ pub struct Manifest {
     pub changed_types: Records<PatchType>,
     /// State transformers.
     pub carries: Records<PatchCarry>,
+    /// Objects of changed types, for rehearsals.
+    pub objects: Records<PatchObject>,
     /// Why it cannot be undone, if so.
     pub irreversible: Option<&'static str>,
 }
@@ -114,7 +116,6 @@ impl Manifest {
         }
         // Read by `dsu-push --lineage`.
         Records::<u8>::new(image, at(offset_of!(PatchHeader, lineage)), header.lineage)?;
-        Records::<PatchObject>::new(image, at(offset_of!(PatchHeader, objects)), header.objects)?;
         Ok(Self {
             header,
             address,
@@ -126,6 +127,7 @@ impl Manifest {
             types: Records::new(image, at(offset_of!(PatchHeader, types)), header.types)?,
             changed_types: Records::new(image, at(offset_of!(PatchHeader, changed_types)), header.changed_types)?,
             carries: Records::new(image, at(offset_of!(PatchHeader, carries)), header.carries)?,
+            objects: Records::new(image, at(offset_of!(PatchHeader, objects)), header.objects)?,
             irreversible: optional(offset_of!(PatchHeader, irreversible), header.irreversible)?,
         })
     }

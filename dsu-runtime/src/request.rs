@@ -8,7 +8,7 @@ use crate::refusal::{Refusal, Result, clip};
 use crate::selfapply;
 use crate::sys::{self, Mapping, SignalsBlocked};
 use crate::thread::Marked;
-use crate::{control, gdb, unwind};
+use crate::{control, gdb, rehearse, unwind};
 use core::cell::UnsafeCell;
 use core::ffi::c_char;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -242,7 +242,7 @@ fn execute(started: u64, used: &mut Option<Mapping>) -> Result<Answer> {
             let pause_ns = sys::now().saturating_sub(started);
             Ok(Answer { status: Status::Done, message: String::new(), buffer: place, pause_ns, prepare_ns: 0 })
         }
-        operation @ (op::CHECK | op::APPLY) => {
+        operation @ (op::CHECK | op::APPLY | op::REHEARSE) => {
             let Some(mapping) = buffer.take().filter(|mapping| size != 0 && size <= mapping.length()) else {
                 return Err(Refusal::new(Status::BadRequest, &["there is no buffer with a patch file"]));
             };
@@ -251,6 +251,9 @@ fn execute(started: u64, used: &mut Option<Mapping>) -> Result<Answer> {
             let file = unsafe { core::slice::from_raw_parts(mapping.address() as *const u8, size as usize) };
             if operation == op::APPLY {
                 return apply(file, &wait, started);
+            }
+            if operation == op::REHEARSE {
+                return rehearse(file, &wait, started);
             }
             let prepared = prepare(file, Source::Consume, Purpose::Check)?;
             let prepare_ns = sys::now().saturating_sub(started);
@@ -278,6 +281,15 @@ fn apply(file: &[u8], wait: &Wait, started: u64) -> Result<Answer> {
     let pause_ns = pause(started, wait);
     crate::journal::set_pause(pause_ns);
     Ok(Answer { status: Status::Done, message, buffer: (0, 0), pause_ns, prepare_ns })
+}
+
+fn rehearse(file: &[u8], wait: &Wait, started: u64) -> Result<Answer> {
+    let prepared = prepare(file, Source::Consume, Purpose::Apply)?;
+    let prepare_ns = sys::now().saturating_sub(started);
+    wait.run()?;
+    let limit_ns = u64::from(control::request().limit_ms.load(Ordering::Relaxed)) * 1_000_000;
+    let message = rehearse::rehearse(prepared, limit_ns)?;
+    Ok(Answer { status: Status::Done, message, buffer: (0, 0), pause_ns: pause(started, wait), prepare_ns })
 }
 
 /// How long the program has stood still.

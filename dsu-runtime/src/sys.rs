@@ -106,7 +106,7 @@ impl Drop for SignalsBlocked {
     }
 }
 
-/// Private memory, unmapped when dropped.
+/// Memory, unmapped when dropped.
 pub struct Mapping {
     address: u64,
     length: u64,
@@ -115,8 +115,17 @@ pub struct Mapping {
 impl Mapping {
     /// Maps `length` bytes of zeros (rounded up to pages) with protection `protection`.
     pub fn new(length: u64, protection: i32) -> Result<Self> {
+        Self::map(length, protection, libc::MAP_PRIVATE)
+    }
+
+    /// Maps `length` bytes of zeros that this process shares with its children.
+    pub fn shared(length: u64) -> Result<Self> {
+        Self::map(length, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED)
+    }
+
+    fn map(length: u64, protection: i32, sharing: i32) -> Result<Self> {
         let length = page_up(length);
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let flags = sharing | libc::MAP_ANONYMOUS;
         // SAFETY: a fresh mapping.
         let address = unsafe { libc::mmap(core::ptr::null_mut(), length as usize, protection, flags, -1, 0) };
         if address == libc::MAP_FAILED {

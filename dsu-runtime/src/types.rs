@@ -14,15 +14,17 @@
 //! freed: [`crate::migrate`] reads it without a lock, at any time, in signal handlers, too. A process without such
 //! patches has none.
 
+use crate::elf::segment_flags;
 use crate::image::Image;
 use crate::layer::{self, Layer};
 use crate::manifest::{Manifest, target, text};
 use crate::refusal::{Refusal, Result};
-use crate::{elf::segment_flags, registry};
+use crate::registry::{self, Place, Variable};
+use crate::rehearse::Objects;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use dsu_abi::control::TypeStatus;
-use dsu_abi::patch::{NO_STAMP, PatchType, type_flags};
+use dsu_abi::patch::{NO_STAMP, PatchObject, PatchType, type_flags};
 use std::hash::{DefaultHasher, Hasher};
 
 /// Version 0 of every type.
@@ -214,6 +216,7 @@ impl Table {
 struct NewType {
     key: u64,
     name: &'static str,
+    size: u64,
     /// [`NO_STAMP`]: its objects have none.
     stamp_offset: u32,
     repeatable: bool,
@@ -258,6 +261,7 @@ impl Change {
             change.types.push(NewType {
                 key: record.key,
                 name,
+                size: record.size,
                 stamp_offset: record.stamp_offset,
                 repeatable: record.flags & type_flags::REPEATABLE != 0,
                 stamp: dice.throw(),
@@ -274,6 +278,29 @@ impl Change {
 
     fn find(&self, key: u64) -> Option<&NewType> {
         self.types.iter().find(|new| new.key == key)
+    }
+
+    /// Finds the objects of a record in memory.
+    pub fn objects(&self, image: &Image, at: u64, record: &PatchObject) -> Result<Objects> {
+        let name = text(image, at, offset_of!(PatchObject, name), record.name)?;
+        let new = self.find(record.changed).filter(|new| new.has_stamp());
+        let new = new.ok_or_else(|| Refusal::damaged("it has objects of a type that it does not change"))?;
+        let variable = layer::variable(record.variable).filter(|variable| variable.fingerprint == record.fingerprint);
+        let Some(Variable { place: Place::Address(address), size, .. }) = variable else {
+            return Err(Refusal::incompatible(&[
+                "variable ",
+                name,
+                " is not in the running program as the patch expects",
+            ]));
+        };
+        let before_last = record.count.saturating_sub(1).checked_mul(record.stride);
+        let end = before_last.and_then(|length| length.checked_add(record.offset)?.checked_add(new.size));
+        let aligned = (address | record.offset | record.stride) % 8 == 0;
+        if end.is_none_or(|end| end > size) || !aligned || (record.count > 1 && record.stride < new.size) {
+            return Err(Refusal::damaged("it has objects outside of their variables"));
+        }
+        let (first, stride, count) = (address + record.offset, record.stride, record.count);
+        Ok(Objects { variable: name, first, stride, count, stamp: new.stamp })
     }
 
     /// Whether the patch leads a type to this layout.
@@ -400,7 +427,7 @@ mod tests {
 
     fn new(key: u64, stamp: u64) -> NewType {
         let (busy, busy_base) = (stamp + 1, stamp + 2);
-        NewType { key, name: "t", stamp_offset: 8, repeatable: false, stamp, busy, busy_base, transform: 0 }
+        NewType { key, name: "t", size: 72, stamp_offset: 8, repeatable: false, stamp, busy, busy_base, transform: 0 }
     }
 
     fn status() -> &'static TypeStatus {

@@ -387,3 +387,59 @@ fn hostile_tables_are_refused() {
     assert!(bench.file("push", &file).starts_with("status 0"));
     bench.expect("sum", &sum(1));
 }
+
+#[test]
+fn rehearsals_change_nothing() {
+    let mut bench = Bench::start();
+    bench.expect("wait", "waitpid -1 errno 10 signals 0");
+    let objects = |count| emit::Objects {
+        variable: "items",
+        fingerprint: ITEMS,
+        changed: "struct item",
+        offset: 72,
+        stride: 72,
+        count,
+    };
+    let rehearse = |bench: &mut Bench, carries: &[&'static str], after: &str, count: u64| {
+        let carries = carries.iter().map(|&name| (name, name)).collect();
+        let file = bench.build(&Patch { carries, objects: vec![objects(count)], ..patch(1) }, &(source(1) + after));
+        let says = bench.file("rehearse", &file);
+        bench.expect("runs", "runs 0");
+        bench.expect("use 3", "3");
+        bench.expect("wait", "waitpid -1 errno 10 signals 0");
+        (says, file)
+    };
+    let failed = |what: &str| format!("status 18: the rehearsal of patch p1 {what}; nothing was changed");
+    let says = rehearse(&mut bench, &["good", "bad"], PLAIN, 0).0;
+    assert_eq!(says, "status 16: the state transformer bad of patch p1 returned -42; nothing was changed");
+    let says = rehearse(&mut bench, &["good", "crash"], PLAIN, 0).0;
+    assert_eq!(says, failed("crashed in the state transformer crash: signal 11 (segmentation fault)"));
+    let says = rehearse(&mut bench, &["endless"], PLAIN, 0).0;
+    assert_eq!(says, failed("was ended, as it was still in the state transformer endless after 300 ms"));
+    let crash = "static void after(struct item *new) { if (new->id == 1999) __builtin_trap(); }\n";
+    let says = rehearse(&mut bench, &["good"], crash, 1999).0;
+    assert_eq!(says, failed("crashed in the transformer of an object in items: signal 4 (illegal instruction)"));
+    let quit = "extern void _exit(int); static void after(struct item *new) { _exit((int)new->id); }\n";
+    let says = rehearse(&mut bench, &[], quit, 1).0;
+    assert_eq!(says, failed("ended in the transformer of an object in items with exit code 1"));
+    let says = rehearse(&mut bench, &[], PLAIN, 2000).0;
+    assert_eq!(says, "status 11: the patch file is damaged: it has objects outside of their variables");
+    let (says, file) = rehearse(&mut bench, &["good"], PLAIN, 1999);
+    assert_eq!(says, "status 0: patch p1 can be applied: 1 state transformers and 1999 static objects rehearsed");
+    println!("{}", bench.session.ask("pause"));
+    assert!(bench.file("push", &file).starts_with("status 0"));
+    bench.expect("runs", "runs 1000000");
+    bench.expect("sum", &sum(1));
+}
+
+#[test]
+fn rehearsals_with_signals_coming_in() {
+    let mut bench = Bench::start();
+    let file = bench.build(&Patch { carries: vec![("crash", "crash")], ..patch(1) }, &(source(1) + PLAIN));
+    bench.expect("tick", "tick");
+    for _ in 0..20 {
+        assert!(bench.file("rehearse", &file).starts_with("status 18"));
+        bench.expect("sum", &sum(0));
+    }
+    bench.expect("tock", "ticks wrong 0");
+}

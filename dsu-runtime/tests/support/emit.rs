@@ -93,6 +93,7 @@ pub struct ChangedType {
 /// Objects of a changed type in a variable.
 pub struct Objects {
     pub variable: &'static str,
+    pub fingerprint: u64,
     pub changed: &'static str,
     pub offset: u64,
     pub stride: u64,
@@ -376,6 +377,7 @@ impl Patch {
         e.label(".Lobjects");
         for objects in &self.objects {
             e.quad(key(objects.variable));
+            e.quad(objects.fingerprint);
             e.quad(key(objects.changed));
             e.quad(objects.offset);
             e.quad(objects.stride);

@@ -4,7 +4,7 @@ use crate::{
     Error, Result,
     error::Exit,
     family::{self, Selection},
-    guard, interrupt,
+    guard, interrupt, lineage,
     patchfile::PatchFile,
     push::{self, Operation},
     report::{self, Report},
@@ -35,6 +35,7 @@ const EXAMPLES: &str = "\
 Examples:
   dsu-push 1234 fix.dsu            apply a patch to process 1234
   dsu-push --dry-run 1234 fix.dsu  can it take the patch, and if not, why?
+  dsu-push --rehearse 1234 fix.dsu in a child of the process first, then in itself
   dsu-push --family 1234 fix.dsu   to it and its descendants of the same build
   dsu-push --all ./server fix.dsu  to every process that runs this build
   dsu-push --status 1234           what does it run?
@@ -54,7 +55,8 @@ With several processes, the exit code is that of the worst outcome: 1, 3, 4, 0 i
 dsu-push [OPTIONS] PID... PATCH
        dsu-push [OPTIONS] --all EXECUTABLE PATCH
        dsu-push [OPTIONS] --undo PID... [PATCH-ID]
-       dsu-push [OPTIONS] --status PID...")]
+       dsu-push [OPTIONS] --status PID...
+       dsu-push --lineage FILE PID")]
 pub struct Arguments {
     /// Processes, by number, and the patch file (with --undo: optionally the id or name of the patch)
     #[arg(value_name = "PID... PATCH", required_unless_present = "all", action = ArgAction::Append)]
@@ -62,12 +64,23 @@ pub struct Arguments {
     /// Only check: can each process take the patch, and if not, why?
     #[arg(long, conflicts_with_all = ["undo", "status"])]
     dry_run: bool,
+    /// Apply the patch in a forked child of the process first, and go on only if that goes well (with --dry-run: not at
+    /// all). Shows crashes and endless loops of state transformers, and of transformers of the static objects that the
+    /// patch lists; not those of transformers that run later, when the program comes to an object
+    #[arg(long, conflicts_with_all = ["undo", "status"])]
+    rehearse: bool,
+    /// How long the child may take; the process stands still meanwhile
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds, requires = "rehearse")]
+    rehearsal_limit: Duration,
     /// Show build, state, patches, update points, and old code that may be running still
     #[arg(long, conflicts_with = "undo")]
     status: bool,
     /// Undo the newest patch, which must be PATCH-ID (its name, or how its id begins) if that is given
     #[arg(long)]
     undo: bool,
+    /// Write to FILE how the process came into its state, for `dsu-diff`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["undo", "status", "dry_run", "rehearse", "all", "family"])]
+    lineage: Option<PathBuf>,
     /// Give up after this time, with nothing changed
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
@@ -157,7 +170,7 @@ fn pids(operands: &[String]) -> Result<Vec<i32>, Failure> {
 fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut numbers = arguments.operands.as_slice();
     let mut last = None;
-    let wants_patch = !arguments.undo && !arguments.status;
+    let wants_patch = !arguments.undo && !arguments.status && arguments.lineage.is_none();
     // The last operand is the patch; when undoing, only if it is not one more process.
     if wants_patch || (arguments.undo && numbers.last().is_some_and(|operand| pid(operand).is_none())) {
         last = numbers.split_last().map(|(last, rest)| {
@@ -175,6 +188,12 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Err(Failure::Usage("a process number is needed".into()));
     }
     let pids = pids(numbers)?;
+    if let Some(path) = &arguments.lineage {
+        let &[pid] = pids.as_slice() else {
+            return Err(Failure::Usage("--lineage takes one process number".into()));
+        };
+        return Ok(write_lineage(pid, path, arguments.json));
+    }
     let file = match last {
         Some(path) if wants_patch => Some(PatchFile::open(Path::new(path))?),
         _ => None,
@@ -188,6 +207,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Ok(show_status(selection, arguments.json));
     }
     let operation = match &file {
+        Some(patch) if arguments.dry_run && arguments.rehearse => Operation::Rehearse(patch, arguments.rehearsal_limit),
         Some(patch) if arguments.dry_run => Operation::Check(patch),
         Some(patch) => Operation::Apply(patch),
         None if selection.grows() => {
@@ -209,6 +229,19 @@ const RED: &str = "\x1b[1;31m";
 const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
+
+fn write_lineage(pid: i32, path: &Path, json: bool) -> Exit {
+    let written = lineage::lineage(pid).and_then(|(bytes, count)| {
+        std::fs::write(path, bytes).map_err(|source| Error::System { action: "write the lineage", source })?;
+        Ok(count)
+    });
+    let report = match written {
+        Ok(count) => Report::lineage(pid, path, count),
+        Err(error) => Report::failure(pid, &error),
+    };
+    print(&report, json);
+    report.exit
+}
 
 fn show_status(mut selection: Selection, json: bool) -> Exit {
     let mut exits = Vec::new();
@@ -274,7 +307,17 @@ fn push_some(pids: &[i32], operation: Operation, arguments: &Arguments, may_vani
         };
         let _waiting = Waiting::announce(pid);
         let guarded = !arguments.guarded && guard::is_needed(pid);
-        let mut report = guarded.then(|| guard::run(pid, operation, timeout)).flatten().unwrap_or_else(here);
+        let in_earnest = || guarded.then(|| guard::run(pid, operation, timeout)).flatten().unwrap_or_else(here);
+        let mut report = match (operation, arguments.rehearse) {
+            (Operation::Apply(patch), true) => {
+                match push::run(pid, Operation::Rehearse(patch, arguments.rehearsal_limit), timeout) {
+                    Ok(rehearsal) if rehearsal.status == Status::Done => in_earnest().rehearsed(rehearsal.pause_ns),
+                    Ok(_) => in_earnest(),
+                    Err(error) => Report::failure(pid, &error),
+                }
+            }
+            _ => in_earnest(),
+        };
         if may_vanish && report.is_gone() {
             report = Report::skipped(pid);
         }

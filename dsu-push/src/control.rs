@@ -3,7 +3,7 @@
 use crate::{Error, Result, memory::MemoryError, process::Process};
 use dsu_abi::{
     Id, PROTOCOL,
-    control::{self, AppliedPatch, Control, Request, Response, flags},
+    control::{self, AppliedPatch, Control, Request, Response, TypeStatus, flags},
 };
 use std::{
     mem::{offset_of, size_of},
@@ -39,6 +39,8 @@ pub struct Ask {
     pub size: u64,
     /// The patch to undo.
     pub patch: Id,
+    /// How long a rehearsal may take, in milliseconds.
+    pub limit_ms: u32,
 }
 
 /// A patch in force.
@@ -58,6 +60,25 @@ pub struct Applied {
     pub pause_ns: u64,
     /// Address of its manifest.
     pub header: u64,
+    /// The types it changed.
+    pub types: Vec<ChangedType>,
+    /// Values that did not fit into the new types of variables.
+    pub out_of_range: u64,
+}
+
+/// A version of a type that a patch made.
+#[derive(Clone, Debug)]
+pub struct ChangedType {
+    /// The type.
+    pub name: String,
+    /// The version.
+    pub version: u32,
+    /// Whether its objects are brought to it one by one; else there is nothing to be done to them.
+    pub lazy: bool,
+    /// How many objects were.
+    pub migrated: u64,
+    /// How many values did not fit into their new types.
+    pub out_of_range: u64,
 }
 
 impl<'p> Remote<'p> {
@@ -131,6 +152,7 @@ impl<'p> Remote<'p> {
         put(offset_of!(Request, op), &ask.op.to_le_bytes());
         put(offset_of!(Request, pusher), &std::process::id().to_le_bytes());
         put(offset_of!(Request, timeout_ms), &timeout_ms.to_le_bytes());
+        put(offset_of!(Request, limit_ms), &ask.limit_ms.to_le_bytes());
         put(offset_of!(Request, size), &ask.size.to_le_bytes());
         put(offset_of!(Request, patch), &ask.patch.0);
         let body = offset_of!(Request, op);
@@ -187,10 +209,32 @@ impl<'p> Remote<'p> {
                 applied_at: record.applied_at,
                 pause_ns: record.pause_ns,
                 header: record.header,
+                types: self.changed_types(&record),
+                out_of_range: record.out_of_range,
             });
             at = record.next;
         }
         Ok(patches)
+    }
+}
+
+impl Remote<'_> {
+    /// The types that a patch changed.
+    fn changed_types(&self, patch: &AppliedPatch) -> Vec<ChangedType> {
+        const MOST: u64 = 1 << 16;
+        let memory = &self.process.memory;
+        let at = |index: u64| patch.types.wrapping_add(index * size_of::<TypeStatus>() as u64);
+        let read = |index| {
+            let status: TypeStatus = memory.read(at(index)).ok()?;
+            Some(ChangedType {
+                name: memory.read_string(status.name, 4096).ok()?,
+                version: status.version,
+                lazy: status.stamp != 0,
+                migrated: status.migrated.load(Relaxed),
+                out_of_range: status.out_of_range.load(Relaxed),
+            })
+        };
+        (0..patch.type_count.min(MOST)).map_while(read).collect()
     }
 }
 

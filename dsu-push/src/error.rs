@@ -90,14 +90,17 @@ pub enum Error {
     DamagedControl(String),
     /// The patch is for something else.
     #[error(
-        "patch {patch} is for state {from}, but the process is in state {state} ({lineage}); \
-         make a patch from the build it runs with `dsu-diff OLD NEW`"
+        "patch {patch} is for state {from}{after}, but the process is in state {state} ({lineage}); \
+         make a patch from what it runs with `dsu-diff OLD NEW`, or with `dsu-diff --pid PID NEW` where patches have \
+         changed types in it"
     )]
     WrongState {
         /// Name of the patch.
         patch: String,
         /// The state it applies to.
         from: Id,
+        /// How the program comes there, if the patch says; begins with a blank.
+        after: String,
         /// The state the process is in.
         state: Id,
         /// How the process came there.

@@ -21,7 +21,8 @@ pub fn is_needed(pid: i32) -> bool {
     process::has_filters(pid)
 }
 
-/// Has a second process do `operation`. `None` if that process cannot be made, or does not answer.
+/// Has a second process do `operation`. `None` if that process cannot be made, or does not answer, or where it would not
+/// help: a process with filters takes no rehearsal.
 pub fn run(pid: i32, operation: Operation, timeout: Duration) -> Option<Report> {
     let mut command = Command::new("/proc/self/exe");
     // The name by which pushers know each other.
@@ -30,11 +31,14 @@ pub fn run(pid: i32, operation: Operation, timeout: Duration) -> Option<Report> 
     match operation {
         Operation::Check(_) => command.arg("--dry-run"),
         Operation::Undo(_) | Operation::UndoEverywhere(_) => command.arg("--undo"),
+        Operation::Rehearse(..) => return None,
         Operation::Apply(_) => &mut command,
     };
     command.arg("--").arg(pid.to_string());
     match operation {
-        Operation::Apply(patch) | Operation::Check(patch) => drop(command.arg(&patch.path)),
+        Operation::Apply(patch) | Operation::Check(patch) | Operation::Rehearse(patch, _) => {
+            let _ = command.arg(&patch.path);
+        }
         Operation::Undo(wanted) => drop(command.args(wanted)),
         Operation::UndoEverywhere(patch) => drop(command.arg(patch.to_string())),
     }

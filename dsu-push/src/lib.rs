@@ -23,6 +23,7 @@
 //! | [`push`] | one operation on one process |
 //! | [`family`] | which processes: families, and all instances of a program |
 //! | [`status`] | `--status` |
+//! | [`lineage`] | `--lineage` |
 //! | [`report`] | results for people and for programs |
 
 pub mod arch;
@@ -34,6 +35,7 @@ pub mod family;
 pub mod guard;
 pub mod image;
 pub mod interrupt;
+pub mod lineage;
 pub mod memory;
 pub mod patchfile;
 pub mod process;

@@ -1,7 +1,7 @@
 //! Reading and writing the memory of another process.
 
 use dsu_abi::{
-    control::{AppliedPatch, Control, Response, ThreadState},
+    control::{AppliedPatch, Control, Response, ThreadState, TypeStatus},
     patch::{PatchFunction, PatchHeader},
     registry::{FunctionRecord, UnitRecord, UpdatePointRecord},
 };
@@ -44,6 +44,8 @@ unsafe impl Plain for Response {}
 unsafe impl Plain for ThreadState {}
 // SAFETY: as above.
 unsafe impl Plain for AppliedPatch {}
+// SAFETY: as above.
+unsafe impl Plain for TypeStatus {}
 // SAFETY: as above.
 unsafe impl Plain for PatchHeader {}
 // SAFETY: as above.

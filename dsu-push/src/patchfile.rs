@@ -38,6 +38,8 @@ pub struct PatchFile {
     pub units: Vec<String>,
     /// How many functions it defines.
     pub functions: u64,
+    /// The patches that it is made to follow, if it says.
+    pub after: String,
 }
 
 impl PatchFile {
@@ -55,8 +57,8 @@ impl PatchFile {
         let bytes = std::fs::read(path).map_err(unreadable)?;
         let manifest = Manifest::read(&bytes);
         match manifest {
-            Ok(Manifest { name, patch, from, to, units, functions }) => {
-                Ok(Self { path: path.to_owned(), bytes, name, patch, from, to, units, functions })
+            Ok(Manifest { name, patch, from, to, units, functions, after }) => {
+                Ok(Self { path: path.to_owned(), bytes, name, patch, from, to, units, functions, after })
             }
             Err(Reject::Protocol(theirs)) => {
                 Err(Error::Protocol { what: format!("patch {}", path.display()), theirs, ours: PROTOCOL })
@@ -73,6 +75,7 @@ struct Manifest {
     to: Id,
     units: Vec<String>,
     functions: u64,
+    after: String,
 }
 
 enum Reject {
@@ -126,6 +129,10 @@ impl Manifest {
             return Err("its manifest has the wrong size".into());
         }
         let name = text(address + offset_of!(PatchHeader, name) as u64, header.name)?;
+        let after = match header.after {
+            Rel32(0) => String::new(),
+            after => text(address + offset_of!(PatchHeader, after) as u64, after)?,
+        };
         let first = header.units.resolve(address + offset_of!(PatchHeader, units) as u64);
         let mut units = Vec::new();
         for index in 0..header.units.count {
@@ -143,6 +150,7 @@ impl Manifest {
             to: header.to,
             units,
             functions: header.functions.count,
+            after,
         })
     }
 }

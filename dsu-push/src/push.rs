@@ -17,6 +17,8 @@ pub enum Operation<'a> {
     Apply(&'a PatchFile),
     /// See whether a patch can be applied.
     Check(&'a PatchFile),
+    /// Apply a patch in a child of the process, which may take that long.
+    Rehearse(&'a PatchFile, Duration),
     /// Undo the newest patch, which must be the given one if one is given: its name, or how its id begins.
     Undo(Option<&'a str>),
     /// Undo this patch, if it is in force.
@@ -57,6 +59,11 @@ pub fn run(pid: i32, operation: Operation, timeout: Duration) -> Result<Success>
     let deadline = Instant::now() + timeout;
     let process = Process::open(pid)?;
     Remote::open(&process)?.require_updatable()?;
+    if matches!(operation, Operation::Rehearse(..)) && process.has_filters() {
+        let message = "cannot rehearse: the process has seccomp filters, under which a child of it may be killed; nothing \
+                       was changed (push without --rehearse, or rehearse with a process without a sandbox)";
+        return Err(Error::Answer { status: Status::RehearsalFailed, message: message.into() });
+    }
     let _lock = loop {
         match process.lock()? {
             Some(lock) => break lock,
@@ -114,11 +121,11 @@ fn run_here(process: &Process, operation: Operation, deadline: Instant, timeout:
     let undo = |session: &mut Session, success: &mut Success, patch: &Applied| {
         success.patch.clone_from(&patch.name);
         success.patch_id = patch.id;
-        let ask = Ask { op: op::UNDO, size: 0, patch: patch.id };
+        let ask = Ask { op: op::UNDO, patch: patch.id, ..Ask::default() };
         persist(session, timeout, |session, window| session.ask(ask, window))
     };
     let answer = match operation {
-        Operation::Apply(patch) | Operation::Check(patch) => {
+        Operation::Apply(patch) | Operation::Check(patch) | Operation::Rehearse(patch, _) => {
             success.patch.clone_from(&patch.name);
             success.patch_id = patch.patch;
             success.units = Some(patch.units.len());
@@ -128,11 +135,25 @@ fn run_here(process: &Process, operation: Operation, deadline: Instant, timeout:
             }
             if patch.from != block.state {
                 let lineage = lineage(block.build, &applied);
+                let after = if patch.after.is_empty() { String::new() } else { format!(" (after {})", patch.after) };
                 let patch_name = patch.name.clone();
-                return Err(Error::WrongState { patch: patch_name, from: patch.from, state: block.state, lineage });
+                return Err(Error::WrongState {
+                    patch: patch_name,
+                    from: patch.from,
+                    after,
+                    state: block.state,
+                    lineage,
+                });
             }
-            let op = if matches!(operation, Operation::Apply(_)) { op::APPLY } else { op::CHECK };
-            persist(&mut session, timeout, |session, window| send(process, session, patch, op, window))
+            let ask = Ask { size: patch.bytes.len() as u64, ..Ask::default() };
+            let ask = match operation {
+                Operation::Apply(_) => Ask { op: op::APPLY, ..ask },
+                Operation::Rehearse(_, limit) => {
+                    Ask { op: op::REHEARSE, limit_ms: rehearsal_time(limit, deadline), ..ask }
+                }
+                _ => Ask { op: op::CHECK, ..ask },
+            };
+            persist(&mut session, timeout, |session, window| send(process, session, patch, ask, window))
         }
         Operation::UndoEverywhere(patch) if applied.iter().all(|old| old.id != patch) => {
             success.patch = patch.to_string();
@@ -182,10 +203,16 @@ fn persist(
     }
 }
 
-/// Puts the patch file into the process and asks for `op`.
-fn send(process: &Process, session: &mut Session, patch: &PatchFile, op: u32, window: Duration) -> Result<Outcome> {
-    let size = patch.bytes.len() as u64;
-    let reserved = match session.ask(Ask { op: op::RESERVE, size, patch: Id::default() }, window)? {
+/// The milliseconds that a rehearsal may take: a part of the time that is left.
+fn rehearsal_time(limit: Duration, deadline: Instant) -> u32 {
+    let left = deadline.saturating_duration_since(Instant::now()) / 10 * 9;
+    limit.min(left).as_millis().clamp(1, 1 << 30) as u32
+}
+
+/// Puts the patch file into the process and asks for what is to be done with it.
+fn send(process: &Process, session: &mut Session, patch: &PatchFile, ask: Ask, window: Duration) -> Result<Outcome> {
+    let size = ask.size;
+    let reserved = match session.ask(Ask { op: op::RESERVE, size, ..Ask::default() }, window)? {
         Outcome::Answered(answer) => answer,
         other => return Ok(other),
     };
@@ -194,7 +221,7 @@ fn send(process: &Process, session: &mut Session, patch: &PatchFile, op: u32, wi
         return Err(Error::DamagedControl(format!("a buffer of {} bytes is too small", reserved.buffer_size)));
     }
     process.memory.write(reserved.buffer, &patch.bytes)?;
-    session.ask(Ask { op, size, patch: Id::default() }, window)
+    session.ask(ask, window)
 }
 
 fn expect_success(answer: &Answer) -> Result<Status> {

@@ -9,7 +9,7 @@ use crate::{
 };
 use dsu_abi::{Id, status::Status};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::{borrow::Cow, path::Path};
 
 /// What became of one process.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct Report {
     /// Its state after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_after: Option<String>,
+    /// How long it stood still for a rehearsal before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal_ns: Option<u64>,
     /// How often a thread was stopped from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stops: Option<u32>,
@@ -73,6 +76,7 @@ impl Report {
             build: None,
             state_before: None,
             state_after: None,
+            rehearsal_ns: None,
             stops: None,
             stopped_ns: None,
             blockers: Vec::new(),
@@ -91,6 +95,11 @@ impl Report {
         let message = match (operation, success.status) {
             (_, Status::AlreadyApplied) => format!("already applied {name}"),
             (Operation::Apply(_), _) => format!("applied {name}{units}, pause {}", duration(success.pause_ns)),
+            (Operation::Rehearse(..), _) => {
+                let pause = duration(success.pause_ns);
+                let says = success.message.rsplit(": ").next().unwrap_or_default();
+                format!("can take {name}{units}: {says}, pause {pause}")
+            }
             (_, Status::NothingToUndo) => format!("nothing to undo: {name} is not in force"),
             (Operation::Undo(_) | Operation::UndoEverywhere(_), _) => {
                 format!("undid {name}, pause {}", duration(success.pause_ns))
@@ -116,6 +125,12 @@ impl Report {
         }
     }
 
+    /// Of a lineage that was written.
+    pub fn lineage(pid: i32, path: &Path, patches: usize) -> Self {
+        let patches = if patches == 1 { "1 patch".to_owned() } else { format!("{patches} patches") };
+        Self::bare(pid, Status::Done.word(), format!("wrote its lineage, {patches}, to {}", path.display()), Exit::Done)
+    }
+
     /// Of a failure.
     pub fn failure(pid: i32, error: &Error) -> Self {
         let mut report = Self::bare(pid, error.word(), error.to_string(), error.exit());
@@ -128,6 +143,14 @@ impl Report {
             _ => {}
         }
         report
+    }
+
+    /// The process stood still for `pause_ns` before, for a rehearsal.
+    #[must_use]
+    pub fn rehearsed(mut self, pause_ns: u64) -> Self {
+        self.rehearsal_ns = Some(pause_ns);
+        self.message += &format!("; rehearsed before, pause {}", duration(pause_ns));
+        self
     }
 
     /// Of a process that vanished from a family.

@@ -154,7 +154,7 @@ impl<'p> Session<'p> {
         self.remote.write_request(&ask, sequence, self.leader_timeout(window))?;
         self.lift_filters()?;
         self.remote.raise(1)?;
-        let barrier = matches!(ask.op, op::APPLY | op::UNDO);
+        let barrier = matches!(ask.op, op::APPLY | op::UNDO | op::REHEARSE);
         match self.wait(sequence, barrier, window) {
             Ok(outcome @ Outcome::Answered(_)) => Ok(outcome),
             Err(error @ Error::Vanished) => Err(error),

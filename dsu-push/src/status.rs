@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    control::Remote,
+    control::{ChangedType, Remote},
     process::Process,
     ptrace::Tracer,
     symbols::records,
@@ -66,6 +66,23 @@ pub struct PatchReport {
     pub applied_at_ns: u64,
     /// Its pause in nanoseconds.
     pub pause_ns: u64,
+    /// The types it changed.
+    pub types: Vec<TypeReport>,
+    /// Values of variables that did not fit into their new types.
+    pub out_of_range: u64,
+}
+
+/// A version of a type.
+#[derive(Debug, Serialize)]
+pub struct TypeReport {
+    /// The type.
+    pub name: String,
+    /// The version: 0 is that of the build.
+    pub version: u32,
+    /// How many objects were brought to this version so far; `None` where nothing has to be done to objects.
+    pub migrated: Option<u64>,
+    /// How many of their values did not fit into their new types.
+    pub out_of_range: u64,
 }
 
 /// An update point.
@@ -172,6 +189,8 @@ pub fn status(pid: i32) -> Result<StatusReport> {
                 to: patch.to.to_string(),
                 applied_at_ns: patch.applied_at,
                 pause_ns: patch.pause_ns,
+                types: patch.types.iter().map(TypeReport::of).collect(),
+                out_of_range: patch.out_of_range,
             })
             .collect(),
         update_points: points
@@ -187,6 +206,31 @@ pub fn status(pid: i32) -> Result<StatusReport> {
         old_code,
         threads: threads(&process, block.thread_offset)?,
     })
+}
+
+impl TypeReport {
+    fn of(changed: &ChangedType) -> Self {
+        Self {
+            name: changed.name.clone(),
+            version: changed.version,
+            migrated: changed.lazy.then_some(changed.migrated),
+            out_of_range: changed.out_of_range,
+        }
+    }
+}
+
+impl fmt::Display for TypeReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  version {}", self.name, self.version)?;
+        match self.migrated {
+            Some(count) => write!(f, ", {count} objects migrated")?,
+            None => write!(f, ", objects stay as they are")?,
+        }
+        if self.out_of_range != 0 {
+            write!(f, ", {} values out of range", self.out_of_range)?;
+        }
+        Ok(())
+    }
 }
 
 /// A table of units: name, and whether it was kept.
@@ -250,6 +294,12 @@ impl fmt::Display for StatusReport {
         for patch in &self.patches {
             let pause = duration(patch.pause_ns);
             writeln!(f, "    {}  {}  {}, pause {pause}", patch.name, patch.id, ago(patch.applied_at_ns))?;
+            for changed in &patch.types {
+                writeln!(f, "      {changed}")?;
+            }
+            if patch.out_of_range != 0 {
+                writeln!(f, "      {} values of variables out of range", patch.out_of_range)?;
+            }
         }
         writeln!(f, "  update points:{}", if self.update_points.is_empty() { " none" } else { "" })?;
         for point in &self.update_points {

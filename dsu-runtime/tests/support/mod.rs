@@ -3,6 +3,7 @@
 #![allow(dead_code, missing_docs)]
 
 pub mod emit;
+pub mod shapes;
 
 use dsu_abi::patch::import_kind;
 use emit::{Copy, Function, Import, Patch, Program, Variable};
@@ -20,7 +21,8 @@ pub const CHAR16: u64 = 0x22;
 pub const LONG: u64 = 0x23;
 
 pub fn crate_dir() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    // The tests of dsu-push use this, too.
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../dsu-runtime"))
 }
 
 pub fn fixture(name: &str) -> PathBuf {

@@ -64,7 +64,7 @@ fn bad_patch_files() {
     };
     Push::run(&[&pid, &with(0, b'X')]).expect(1, &["does not begin as one"]);
     Push::run(&[&pid, &with(8, 99)]).expect(3, &["speaks protocol 99, this dsu-push speaks protocol"]);
-    Push::run(&[&pid, &with(12, 0)]).expect(1, &["wrong size"]);
+    Push::run(&[&pid, &with(13, 0)]).expect(1, &["wrong size"]);
     Push::run(&[&pid, &with(151, 0xff)]).expect(1, &["its table of units is out of bounds"]);
     Push::run(&[&pid, &with(163, 0x7f)]).expect(1, &["a name in its manifest is out of bounds"]);
     // The manifest's tables that only the runtime reads: refused by it.

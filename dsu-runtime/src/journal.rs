@@ -46,11 +46,6 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
     })
 }
 
-/// Their layers, newest first.
-pub fn layers() -> impl Iterator<Item = &'static Layer> {
-    entries().map(|entry| &entry.layer)
-}
-
 /// Whether this patch is in force.
 pub fn holds(patch: Id) -> bool {
     entries().any(|entry| entry.public.patch == patch)

@@ -1,7 +1,8 @@
 //! What a patch adds to the registry, and lookups through all layers.
 //!
-//! Every patch in force has one layer, newest first over the executable's tables. Undoing a patch
-//! removes its layer, and with it every trace of it in the registry.
+//! Every patch in force has one layer over the executable's tables. A layer has all that the ones below it have, too, as
+//! far as it says nothing else itself: so a lookup takes as long with many patches as with one. Undoing a patch removes
+//! its layer, and with it every trace of it in the registry.
 
 use crate::journal;
 use crate::registry::{self, Function, Variable};
@@ -16,7 +17,7 @@ struct Gone {
     written: Vec<u64>,
 }
 
-/// What one patch adds. Sorted by key.
+/// What a patch and those before it add. Sorted by key.
 #[derive(Debug, Default)]
 pub struct Layer {
     functions: Vec<(u64, u64, Function)>,
@@ -62,16 +63,17 @@ impl Layer {
     /// Leaves behind what must outlive the layer: to be called when its patch is undone.
     pub fn retire(self) {
         if let Ok(mut gone) = GONE.lock() {
-            for entry in self.functions {
-                if !gone.functions.iter().any(|other| (other.0, other.1) == (entry.0, entry.1)) {
-                    gone.functions.push(entry);
-                }
-            }
+            // What was there stays: the sort is stable.
+            gone.functions.extend(self.functions);
+            gone.functions.sort_by_key(|entry| (entry.0, entry.1));
+            gone.functions.dedup_by_key(|entry| (entry.0, entry.1));
             gone.written.extend(self.written);
+            gone.written.sort_unstable();
+            gone.written.dedup();
         }
     }
 
-    /// Sorts the tables: to be called once, when all is added.
+    /// Sorts the tables, and takes over what is known from earlier patches: to be called once, when all is added.
     pub fn finish(&mut self) {
         self.functions.sort_by_key(|entry| (entry.0, entry.1));
         self.functions.dedup_by_key(|entry| (entry.0, entry.1));
@@ -79,6 +81,32 @@ impl Layer {
         self.variables.sort_by_key(|entry| entry.0);
         self.variables.dedup_by_key(|entry| entry.0);
         self.types.sort_unstable();
+        if let Some(below) = top() {
+            self.stack_on(below);
+        }
+        self.written.sort_unstable();
+        self.written.dedup();
+    }
+
+    /// Adds what `below` has and this one does not mention. What this one hides stays hidden, and what it has hides what
+    /// is hidden below.
+    fn stack_on(&mut self, below: &Layer) {
+        let functions = below.functions.iter().filter(|entry| self.function(entry.0, entry.1).is_none()).copied();
+        let functions: Vec<_> = functions.collect();
+        let gone = below.gone_functions.iter().filter(|entry| self.function(entry.0, entry.1).is_none()).copied();
+        let gone: Vec<_> = gone.collect();
+        let unmentioned = |entry: &&(u64, Option<Variable>)| self.variable(entry.0).is_none();
+        let variables: Vec<_> = below.variables.iter().filter(unmentioned).copied().collect();
+        let types: Vec<_> = below.types.iter().filter(|entry| self.type_layout(entry.0).is_none()).copied().collect();
+        self.functions.extend(functions);
+        self.functions.sort_by_key(|entry| (entry.0, entry.1));
+        self.gone_functions.extend(gone);
+        self.gone_functions.sort_unstable();
+        self.variables.extend(variables);
+        self.variables.sort_by_key(|entry| entry.0);
+        self.types.extend(types);
+        self.types.sort_unstable();
+        self.written.extend_from_slice(&below.written);
     }
 
     /// `Some(None)`: hidden.
@@ -88,19 +116,39 @@ impl Layer {
         }
         self.gone_functions.binary_search(&(key, fingerprint)).ok().map(|_| None)
     }
+
+    /// `Some(None)`: hidden.
+    fn variable(&self, key: u64) -> Option<Option<Variable>> {
+        let index = self.variables.binary_search_by_key(&key, |entry| entry.0).ok()?;
+        self.variables.get(index).map(|entry| entry.1)
+    }
+
+    fn type_layout(&self, key: u64) -> Option<u64> {
+        let index = self.types.binary_search_by_key(&key, |entry| entry.0).ok()?;
+        self.types.get(index).map(|entry| entry.1)
+    }
+
+    fn is_written(&self, key: u64) -> bool {
+        self.written.binary_search(&key).is_ok()
+    }
+}
+
+/// The layer of the newest patch in force.
+fn top() -> Option<&'static Layer> {
+    journal::entries().next().map(|entry| &entry.layer)
 }
 
 /// The function of this name and prototype.
 pub fn function(key: u64, fingerprint: u64) -> Option<Function> {
-    let found = journal::layers().find_map(|layer| layer.function(key, fingerprint));
+    let found = top().and_then(|layer| layer.function(key, fingerprint));
     found.unwrap_or_else(|| registry::function(key, fingerprint))
 }
 
 /// Slot and stub that a patch which was undone had for the function of this name and prototype.
 pub fn gone_function(key: u64, fingerprint: u64) -> Function {
     let found = GONE.lock().ok().and_then(|gone| {
-        let same = |entry: &&(u64, u64, Function)| (entry.0, entry.1) == (key, fingerprint);
-        gone.functions.iter().find(same).map(|entry| entry.2)
+        let index = gone.functions.binary_search_by_key(&(key, fingerprint), |entry| (entry.0, entry.1)).ok()?;
+        gone.functions.get(index).map(|entry| entry.2)
     });
     found.unwrap_or_default()
 }
@@ -108,30 +156,22 @@ pub fn gone_function(key: u64, fingerprint: u64) -> Function {
 /// Whether any version of the program that this process has run writes the variable of this name.
 pub fn is_written(key: u64) -> bool {
     registry::is_written(key)
-        || journal::layers().any(|layer| layer.written.contains(&key))
-        || GONE.lock().map_or(true, |gone| gone.written.contains(&key))
+        || top().is_some_and(|layer| layer.is_written(key))
+        || GONE.lock().map_or(true, |gone| gone.written.binary_search(&key).is_ok())
 }
 
 /// Whether there is a function of this name, with whatever prototype.
 pub fn has_function(key: u64) -> bool {
     let in_layer = |layer: &Layer| layer.functions.binary_search_by_key(&key, |entry| entry.0).is_ok();
-    journal::layers().any(in_layer) || registry::has_function(key)
+    top().is_some_and(in_layer) || registry::has_function(key)
 }
 
 /// The variable of this name.
 pub fn variable(key: u64) -> Option<Variable> {
-    let in_layer = |layer: &Layer| {
-        let index = layer.variables.binary_search_by_key(&key, |entry| entry.0).ok()?;
-        layer.variables.get(index).map(|entry| entry.1)
-    };
-    journal::layers().find_map(in_layer).unwrap_or_else(|| registry::variable(key))
+    top().and_then(|layer| layer.variable(key)).unwrap_or_else(|| registry::variable(key))
 }
 
 /// The layout of a type.
 pub fn type_layout(key: u64) -> Option<u64> {
-    let in_layer = |layer: &Layer| {
-        let index = layer.types.binary_search_by_key(&key, |entry| entry.0).ok()?;
-        layer.types.get(index).map(|entry| entry.1)
-    };
-    journal::layers().find_map(in_layer).or_else(|| registry::type_layout(key))
+    top().and_then(|layer| layer.type_layout(key)).or_else(|| registry::type_layout(key))
 }

@@ -138,7 +138,7 @@ impl Manifest {
         asm.table(".Ldsu_units", 0);
         asm.table(".Ldsu_units", 0);
         asm.line("1:\t.quad .Ldsu_lineage - 1b\n\t.quad .Ldsu_lineage_end - .Ldsu_lineage");
-        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, reserved2);
+        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, objects);
         asm.line(format!("\t.zero {rest}\n\t.size {HEADER_SYMBOL}, . - {HEADER_SYMBOL}\n\t.p2align 3"));
     }
 

@@ -62,8 +62,24 @@ impl Shapes {
     }
 
     fn children(&self) -> Vec<String> {
-        let file = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid)).expect("its children");
-        file.split_whitespace().map(str::to_owned).collect()
+        // Of each thread: any of them may lead.
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid)).expect("its threads");
+        let files = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+        files.flat_map(|file| file.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    /// Starts a rehearsal that does not end by itself; returns the pusher, and the child that it takes place in.
+    fn endless(&self, limit: &str) -> (std::process::Child, String) {
+        let file = self.with_carry("endless");
+        let arguments = ["--rehearse", "--timeout", "60", "--rehearsal-limit", limit, &self.pid, &file];
+        let mut pusher = Push::command().args(arguments).stderr(Stdio::null()).spawn().expect("dsu-push can be run");
+        loop {
+            if let Some(child) = self.children().first() {
+                return (pusher, child.clone());
+            }
+            assert!(pusher.try_wait().expect("its status").is_none(), "no rehearsal was seen");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -103,36 +119,23 @@ fn what_goes_wrong_in_a_rehearsal_changes_nothing() {
 fn a_pusher_killed_during_a_rehearsal() {
     let mut shapes = Shapes::start();
     shapes.expect("worker", "worker started");
-    let (pid, file) = (shapes.pid.clone(), shapes.with_carry("endless"));
+    let pid = shapes.pid.clone();
     let good = shapes.build(1, |patch| patch.name = "good");
-    for wait in [1, 20, 300] {
-        let mut pusher = Push::command()
-            .args(["--rehearse", "--rehearsal-limit", "5", &pid, &file])
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("dsu-push can be run");
-        if wait == 300 {
-            while shapes.children().is_empty() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
+    for wait in [0, 20, 300] {
+        let (mut pusher, _) = shapes.endless("20");
         std::thread::sleep(Duration::from_millis(wait));
         pusher.kill().expect("it can be killed");
         pusher.wait().expect("it ends");
         // The next one does not wait for the end of the rehearsal.
         let start = Instant::now();
         Push::run(&[&pid, &good]).expect(0, &["applied good"]);
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
         shapes.expect("sum", "sum 2001000 of 2000");
         Push::run(&["--undo", &pid]).expect(0, &["undid good"]);
         shapes.expect("wait", "waitpid -1 errno 10 signals 0");
     }
     // Nobody comes: then it ends by itself.
-    let arguments = ["--rehearse", "--rehearsal-limit", "0.5", &pid, &file];
-    let mut pusher = Push::command().args(arguments).stderr(Stdio::null()).spawn().expect("dsu-push can be run");
-    while shapes.children().is_empty() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let (mut pusher, _) = shapes.endless("2");
     pusher.kill().expect("it can be killed");
     pusher.wait().expect("it ends");
     shapes.expect("wait", "waitpid -1 errno 10 signals 0");
@@ -142,18 +145,7 @@ fn a_pusher_killed_during_a_rehearsal() {
 #[test]
 fn a_program_that_ends_takes_its_rehearsal_with_it() {
     let shapes = Shapes::start();
-    let (pid, file) = (shapes.pid.clone(), shapes.with_carry("endless"));
-    let mut pusher = Push::command()
-        .args(["--rehearse", "--rehearsal-limit", "60", "--timeout", "60", &pid, &file])
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("dsu-push can be run");
-    let child = loop {
-        if let Some(child) = shapes.children().first() {
-            break child.clone();
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    };
+    let (mut pusher, child) = shapes.endless("60");
     drop(shapes);
     assert!(!pusher.wait().expect("it ends").success());
     let start = Instant::now();

@@ -65,8 +65,7 @@ impl Layer {
         if let Ok(mut gone) = GONE.lock() {
             // What was there stays: the sort is stable.
             gone.functions.extend(self.functions);
-            gone.functions.sort_by_key(|entry| (entry.0, entry.1));
-            gone.functions.dedup_by_key(|entry| (entry.0, entry.1));
+            sort_functions(&mut gone.functions);
             gone.written.extend(self.written);
             gone.written.sort_unstable();
             gone.written.dedup();
@@ -75,11 +74,9 @@ impl Layer {
 
     /// Sorts the tables, and takes over what is known from earlier patches: to be called once, when all is added.
     pub fn finish(&mut self) {
-        self.functions.sort_by_key(|entry| (entry.0, entry.1));
-        self.functions.dedup_by_key(|entry| (entry.0, entry.1));
+        sort_functions(&mut self.functions);
         self.gone_functions.sort_unstable();
-        self.variables.sort_by_key(|entry| entry.0);
-        self.variables.dedup_by_key(|entry| entry.0);
+        sort_variables(&mut self.variables);
         self.types.sort_unstable();
         if let Some(below) = top() {
             self.stack_on(below);
@@ -99,11 +96,11 @@ impl Layer {
         let variables: Vec<_> = below.variables.iter().filter(unmentioned).copied().collect();
         let types: Vec<_> = below.types.iter().filter(|entry| self.type_layout(entry.0).is_none()).copied().collect();
         self.functions.extend(functions);
-        self.functions.sort_by_key(|entry| (entry.0, entry.1));
+        sort_functions(&mut self.functions);
         self.gone_functions.extend(gone);
         self.gone_functions.sort_unstable();
         self.variables.extend(variables);
-        self.variables.sort_by_key(|entry| entry.0);
+        sort_variables(&mut self.variables);
         self.types.extend(types);
         self.types.sort_unstable();
         self.written.extend_from_slice(&below.written);
@@ -131,6 +128,21 @@ impl Layer {
     fn is_written(&self, key: u64) -> bool {
         self.written.binary_search(&key).is_ok()
     }
+}
+
+/// Sorts by name and prototype, and keeps the first of each. One function for all uses: a sort is a lot of code, and this
+/// is linked into every program.
+#[inline(never)]
+fn sort_functions(functions: &mut Vec<(u64, u64, Function)>) {
+    functions.sort_by_key(|entry| (entry.0, entry.1));
+    functions.dedup_by_key(|entry| (entry.0, entry.1));
+}
+
+/// Sorts by name, and keeps the first of each.
+#[inline(never)]
+fn sort_variables(variables: &mut Vec<(u64, Option<Variable>)>) {
+    variables.sort_by_key(|entry| entry.0);
+    variables.dedup_by_key(|entry| entry.0);
 }
 
 /// The layer of the newest patch in force.

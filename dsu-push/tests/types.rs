@@ -103,7 +103,7 @@ fn what_goes_wrong_in_a_rehearsal_changes_nothing() {
         }
         let file = shapes.with_carry("good");
         let push = Push::run(&["--rehearse", "--dry-run", &pid, &file]);
-        push.expect(0, &["can take p1 (0 units): 1 state transformers and 0 static objects rehearsed, pause"]);
+        push.expect(0, &["can take p1 (0 units): 1 state transformer and 0 static objects rehearsed, pause"]);
         shapes.assert_untouched();
         if threads == 2 {
             Push::run(&["--rehearse", &pid, &file]).expect(0, &["applied p1", "; rehearsed before, pause"]);

@@ -248,15 +248,10 @@ fn act(mut prepared: Prepared, window: &Window) {
         }
         count += group.count;
     }
-    let (carries, count) = (decimal(carries as u64), decimal(count));
-    let text = [
-        "patch ",
-        patch,
-        " can be applied: ",
-        &carries,
-        " state transformers and ",
-        &count,
-        " static objects rehearsed",
-    ];
+    let plural = |count: u64| if count == 1 { "" } else { "s" };
+    let (carries, objects) = (carries as u64, count);
+    let first = [&decimal(carries), " state transformer", plural(carries)].concat();
+    let second = [&decimal(objects), " static object", plural(objects)].concat();
+    let text = ["patch ", patch, " can be applied: ", &first, " and ", &second, " rehearsed"];
     window.finish(Status::Done, &text.concat());
 }

@@ -342,7 +342,7 @@ fn rehearsals_change_nothing() {
     let says = rehearse(&mut bench, &[], PLAIN, 2000).0;
     assert_eq!(says, "status 11: the patch file is damaged: it has objects outside of their variables");
     let (says, file) = rehearse(&mut bench, &["good"], PLAIN, 1999);
-    assert_eq!(says, "status 0: patch p1 can be applied: 1 state transformers and 1999 static objects rehearsed");
+    assert_eq!(says, "status 0: patch p1 can be applied: 1 state transformer and 1999 static objects rehearsed");
     println!("{}", bench.session.ask("pause"));
     assert!(bench.file("push", &file).starts_with("status 0"));
     bench.expect("runs", "runs 1000000");

@@ -258,7 +258,7 @@ impl Model {
             return true;
         }
         let outside = self.units.iter().any(|u| u.kept.is_some()) || self.touched.contains(&v.symbol);
-        let harmless = |u: Usage| !matches!(u, Usage::Write | Usage::Escape);
+        let harmless = |u: Usage| !matches!(u, Usage::Write | Usage::Lend | Usage::Escape);
         (v.internal || !outside) && self.uses_of(at).all(|(_, reference)| harmless(reference.usage))
     }
 
@@ -272,11 +272,29 @@ impl Model {
             _ => true,
         };
         let (unit, reference) = self.uses_of(at).find(|(_, r)| harmful(r.usage))?;
+        Some(self.place_of(unit, reference))
+    }
+
+    /// Where the address of a variable, or of a part of it, may be kept beyond the expression it stands in.
+    pub fn address_escapes(&self, at: VariableRef) -> Option<String> {
+        let v = self.variable(at);
+        if !v.internal && (self.units.iter().any(|u| u.kept.is_some()) || self.touched.contains(&v.symbol)) {
+            return Some("code that dsu-cc did not rewrite".to_owned());
+        }
+        if v.volatile || v.aliased {
+            return Some("its declaration (volatile, or an alias)".to_owned());
+        }
+        let kept = |u: Usage| !matches!(u, Usage::Read | Usage::Write | Usage::Lend | Usage::Point | Usage::Compare);
+        let (unit, reference) = self.uses_of(at).find(|(_, r)| kept(r.usage))?;
+        Some(self.place_of(unit, reference))
+    }
+
+    fn place_of(&self, unit: usize, reference: &Reference) -> String {
         let facts = &self.units[unit].facts;
-        Some(match reference.inside {
+        match reference.inside {
             Some(function) => format!("function {} ({})", facts.functions[function].name, self.units[unit].name),
             None => format!("an initialiser ({})", self.units[unit].name),
-        })
+        }
     }
 
     fn uses_of(&self, at: VariableRef) -> impl Iterator<Item = (usize, &Reference)> {

@@ -13,10 +13,12 @@ use crate::description::Description;
 use crate::diff::compare::old_function;
 use crate::diff::data::Fate;
 use crate::diff::pairing::Pairing;
+use crate::diff::transform::{self, Carry};
+use crate::diff::types::Planned;
 use crate::diff::{Diff, DiffError};
 use crate::driver::scheduler;
 use crate::elf::{self, ObjectSymbols};
-use crate::emit::patch::{CopyEntry, Import, Manifest, PatchFunctionEntry};
+use crate::emit::patch::{ChangedType, CopyEntry, Import, Manifest, PatchFunctionEntry};
 use crate::emit::registry::{UnitEntry, VariableEntry};
 use crate::facts::fingerprint;
 use crate::program;
@@ -107,7 +109,7 @@ impl<'a> Builder<'a> {
     /// Variables of the unit that the manifest names: new ones, and new contents.
     fn labelled(&self, unit: usize) -> BTreeSet<usize> {
         let own = |at: &VariableRef| at.unit == unit;
-        let named = |fate: &Fate| matches!(fate, Fate::New | Fate::Grown(_) | Fate::Overwrite(_));
+        let named = |fate: &Fate| !matches!(fate, Fate::Bind(_) | Fate::Private);
         self.diff.data.fates.iter().filter(|(at, fate)| own(at) && named(fate)).map(|(at, _)| at.variable).collect()
     }
 
@@ -120,7 +122,7 @@ impl<'a> Builder<'a> {
             slots: &self.slots[unit],
             bound: &self.bound(unit),
             labelled: &self.labelled(unit),
-            shapes: &self.diff.shapes,
+            shapes: &self.diff.types.shapes,
         };
         rewrite::rewrite(&job).map_err(|e| DiffError::Rewrite(self.model().units[unit].name.clone(), e))
     }
@@ -170,7 +172,24 @@ impl<'a> Builder<'a> {
         }
         self.variables(&mut manifest);
         manifest.types = self.types(units);
+        manifest.changed_types = self.diff.types.planned.values().map(|p| self.changed_type(p)).collect();
+        let carry = |c: &Carry| (c.name.clone(), c.symbol.clone());
+        manifest.carries = self.diff.additions.carries.iter().map(carry).collect();
+        manifest.irreversible = self.diff.report.irreversible.clone();
         Ok(manifest)
+    }
+
+    fn changed_type(&self, planned: &Planned) -> ChangedType {
+        let written = self.diff.additions.transformed.get(&planned.name);
+        ChangedType {
+            name: planned.name.clone(),
+            old_layout: planned.old.layout(),
+            new_layout: planned.new.layout(),
+            size: planned.new.size,
+            transform: written.map(|_| transform::transformer_symbol(&planned.label)),
+            stamp_offset: planned.stamp_offset().and_then(|o| u32::try_from(o).ok()),
+            repeatable: written == Some(&false),
+        }
     }
 
     fn slot_of(&self, symbol: &str) -> Option<FunctionRef> {
@@ -229,6 +248,12 @@ impl<'a> Builder<'a> {
                 imports.push(self.slot_import(at));
             } else if symbol.starts_with("dsu_stub_") {
                 // Entered with the stubs of the texts.
+            } else if let Some(stamp) =
+                symbol.strip_prefix("dsu_stamp_").and_then(|label| self.stamp_import(symbol, label))
+            {
+                imports.push(stamp);
+            } else if let Some(old) = symbol.strip_prefix("dsu_old_").and_then(|label| self.moved(label)) {
+                imports.push(self.old_variable(symbol, old));
             } else if let Some((at, old)) = symbol.strip_prefix("dsu_g_").and_then(|label| bound.get(label)) {
                 imports.push(self.variable_import(symbol, *at, *old));
             } else if let Some(at) = self.model().functions.get(symbol) {
@@ -290,6 +315,39 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The newest stamp of the type of that label.
+    fn stamp_import(&self, symbol: &str, label: &str) -> Option<Import> {
+        let shape = self.diff.types.shapes.values().find(|s| s.label == label)?;
+        Some(Import {
+            symbol: symbol.to_owned(),
+            kind: import_kind::STAMP,
+            name: shape.name.clone(),
+            new_name: None,
+            fingerprint: 0,
+            fallback: None,
+        })
+    }
+
+    /// The old storage of the variable of that label that the patch moves.
+    fn moved(&self, label: &str) -> Option<VariableRef> {
+        self.diff.data.fates.iter().find_map(|(at, fate)| match fate {
+            Fate::Moved(old) if self.model().variable_label(*at) == label => Some(*old),
+            _ => None,
+        })
+    }
+
+    fn old_variable(&self, symbol: &str, old: VariableRef) -> Import {
+        let v = self.diff.old.model.variable(old);
+        Import {
+            symbol: symbol.to_owned(),
+            kind: import_kind::VARIABLE,
+            name: self.diff.old.model.variable_name(old),
+            new_name: None,
+            fingerprint: fingerprint(&v.ty),
+            fallback: None,
+        }
+    }
+
     fn is_foreign(&self, symbol: &str) -> bool {
         let runtime = calls::ENTRY_POINTS.contains(&symbol) || symbol.starts_with(calls::WRAPPER_PREFIX);
         runtime || self.diff.old.foreign.iter().any(|f| f == symbol)
@@ -304,7 +362,9 @@ impl<'a> Builder<'a> {
             let v = self.model().variable(*at);
             let symbol = format!("dsu_v_{}", self.model().variable_label(*at));
             match fate {
-                Fate::New | Fate::Grown(_) if self.diff.changes.replaced.contains(&at.unit) => {
+                Fate::New | Fate::Grown(_) | Fate::Moved(_) | Fate::Afresh(_)
+                    if self.diff.changes.replaced.contains(&at.unit) =>
+                {
                     manifest.variables.push(VariableEntry {
                         name: self.model().variable_name(*at),
                         fingerprint: fingerprint(&v.ty),
@@ -332,7 +392,8 @@ impl<'a> Builder<'a> {
             units.iter().flat_map(|u| &self.model().units[*u].facts.types).map(|t| t.name.as_str()).collect();
         let all: BTreeMap<String, u64> =
             program::types_of(self.model()).into_iter().map(|(name, t)| (name, t.layout())).collect();
-        all.into_iter().filter(|(name, _)| names.contains(name.as_str())).collect()
+        let changed = |name: &str| self.diff.types.planned.contains_key(name);
+        all.into_iter().filter(|(name, _)| names.contains(name.as_str()) && !changed(name)).collect()
     }
 }
 

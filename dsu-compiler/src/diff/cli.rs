@@ -7,9 +7,13 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 
+use crate::description::Description;
 use crate::diff::build::{self, Options};
+use crate::diff::directives::Directives;
+use crate::diff::pairing::Pairing;
 use crate::diff::report::DiffReport;
-use crate::diff::{Diff, DiffError};
+use crate::diff::types::Types;
+use crate::diff::{Diff, DiffError, transform};
 use crate::lineage::{self, State};
 
 /// Compare two builds of a program made with dsu-cc and write a patch that turns a running process of
@@ -29,9 +33,15 @@ struct Arguments {
     /// The process to make the patch for: what it runs and has taken is read from it.
     #[arg(long, value_name = "PID", conflicts_with = "after")]
     pid: Option<u32>,
-    /// The patch to write.
-    #[arg(short, long)]
-    output: PathBuf,
+    /// The patch to write; with --template, the file for the transformers.
+    #[arg(short, long, required_unless_present = "template")]
+    output: Option<PathBuf>,
+    /// Transformers, and decisions on data (`#pragma dsu ...`).
+    #[arg(long, value_name = "FILE.c")]
+    transform: Option<PathBuf>,
+    /// Write no patch, but the start of a file for --transform: signatures and layouts of all transformers.
+    #[arg(long)]
+    template: bool,
     /// The patch's name; by default that of the file.
     #[arg(long)]
     name: Option<String>,
@@ -51,7 +61,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(report) => {
-            print(&arguments, &report);
+            report.iter().for_each(|report| print(&arguments, report));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -86,7 +96,7 @@ fn print(arguments: &Arguments, report: &DiffReport) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<DiffReport> {
+fn run(arguments: &Arguments) -> anyhow::Result<Option<DiffReport>> {
     let (old, new) = match (arguments.pid, arguments.programs.as_slice()) {
         (Some(pid), [new]) => (of_process(pid)?, new),
         (None, [old, new]) => (state(old, &arguments.after)?, new),
@@ -94,22 +104,48 @@ fn run(arguments: &Arguments) -> anyhow::Result<DiffReport> {
         (None, _) => anyhow::bail!("name the old program and the new one (or --pid and the new one)"),
     };
     let new = read(new)?.description;
-    let diff = Diff::new(old, new)?;
-    let mut report = diff.report.clone();
-    if diff.is_empty() {
-        return Ok(report);
+    let directives = match &arguments.transform {
+        Some(file) => Directives::read(file)?,
+        None => Directives::default(),
+    };
+    if arguments.template {
+        template(&old.description, &new, &directives, arguments.output.as_deref())?;
+        return Ok(None);
     }
+    let diff = Diff::new(old, new, &directives)?;
+    let mut report = diff.report.clone();
+    let Some(output) = arguments.output.clone().filter(|_| !diff.is_empty()) else { return Ok(Some(report)) };
     report.patch = diff.id().to_string();
-    let stem = arguments.output.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let stem = output.file_stem().map(|s| s.to_string_lossy().into_owned());
     let options = Options {
-        output: arguments.output.clone(),
+        output,
         name: arguments.name.clone().or(stem).unwrap_or_else(|| "patch".into()),
         strip_debug: arguments.strip_debug,
         report: serde_json::to_vec(&report)?,
         save: arguments.save.clone(),
     };
     build::build(&diff, &options)?;
-    Ok(report)
+    Ok(Some(report))
+}
+
+/// Writes what a person can start from.
+fn template(old: &Description, new: &Description, directives: &Directives, to: Option<&Path>) -> anyhow::Result<()> {
+    let pairing = Pairing::new(&old.model, &new.model);
+    let types = Types::new(&old.model, &new.model, &pairing, directives);
+    if !types.refusals.is_empty() {
+        return Err(DiffError::Refused(types.refusals).into());
+    }
+    let text = transform::template(&new.model, &types);
+    match to {
+        Some(file) => std::fs::write(file, text).with_context(|| file.display().to_string())?,
+        None => std::io::stdout().write_all(text.as_bytes()).or_else(closed)?,
+    }
+    Ok(())
+}
+
+/// Nobody reads on: that is no failure.
+fn closed(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
 fn read(path: &Path) -> anyhow::Result<State> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::description::Description;
 use crate::diff::pairing::Pairing;
+use crate::diff::types::Types;
 use crate::facts::{Function, Target, UnitFacts, Variable, content, fingerprint};
 
 /// What changed in one unit, by name.
@@ -91,6 +92,19 @@ impl Changes {
         changes.add_callers(old, new);
         changes.add_rebound(old, new, pairing);
         changes
+    }
+
+    /// A changed type needs a unit that knows it, for its transformer, even if no code uses the type.
+    pub fn add_types(&mut self, model: &Model, types: &Types) {
+        for planned in types.planned.values().filter(|p| p.to_transform().next().is_some()) {
+            let defines = |u: &usize| {
+                let unit = &model.units[*u];
+                unit.kept.is_none() && unit.facts.types.iter().any(|t| t.name == planned.name && !t.local)
+            };
+            if !self.replaced.iter().any(defines) {
+                self.replaced.extend((0..model.units.len()).find(defines));
+            }
+        }
     }
 
     /// A unit with something that the linker removed from the old program as unused, and the new one uses.

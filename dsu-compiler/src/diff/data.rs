@@ -8,8 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::analyse::model::{Model, VariableRef};
 use crate::description::Description;
 use crate::diff::compare::Changes;
+use crate::diff::ctypes::{Scope, array};
+use crate::diff::directives::{Choice, Directives};
 use crate::diff::pairing::Pairing;
-use crate::facts::{UnitFacts, Variable, fingerprint};
+use crate::diff::still::Still;
+use crate::diff::types::Types;
+use crate::facts::{UnitFacts, Variable, content, fingerprint, same_type};
 use crate::program::registered_variables;
 
 /// What the patch does with a variable.
@@ -21,8 +25,12 @@ pub enum Fate {
     Overwrite(VariableRef),
     /// The patch brings it.
     New,
-    /// The patch brings it in place of the old one, which it outgrew.
+    /// The patch brings it in place of the old one, which nothing ever wrote.
     Grown(VariableRef),
+    /// The patch brings it in place of the old one, whose value is carried over at the commit.
+    Moved(VariableRef),
+    /// The patch brings it in place of the old one, with its new initial value, as a person said.
+    Afresh(VariableRef),
     /// A constant known by its value: the patch has its own.
     Private,
 }
@@ -36,18 +44,42 @@ pub struct Data {
     pub replaced_storage: BTreeSet<VariableRef>,
     /// Variables whose initialiser changed although the running value is kept.
     pub kept_values: Vec<String>,
+    /// Variables that stay in place and get their new initial value at the commit, as a person said.
+    pub reset: BTreeSet<VariableRef>,
+    /// Variables that stay in place, hold changed structs, and have an initialiser that may say what new fields start with.
+    pub seeded: BTreeSet<VariableRef>,
+    /// What a person said about variables, by name.
+    pub decided: Vec<String>,
     /// Sentences about variables that cannot be carried over.
     pub refusals: Vec<String>,
 }
 
+/// What the decisions on variables rest on.
+pub struct Basis<'a> {
+    /// The old program.
+    pub old: &'a Description,
+    /// The new one, its types laid out as in the patch.
+    pub new: &'a Description,
+    /// Which unit is which.
+    pub pairing: &'a Pairing,
+    /// Types that changed.
+    pub types: &'a Types,
+    /// What a person said.
+    pub directives: &'a Directives,
+    /// Old code that can still run.
+    pub still: &'a Still,
+}
+
 impl Data {
     /// Decides on every variable of the replaced units.
-    pub fn new(old: &Description, new: &Description, pairing: &Pairing, changes: &Changes) -> Self {
+    pub fn new(basis: &Basis<'_>, changes: &Changes) -> Self {
         let mut data = Self::default();
+        let (old, new) = (basis.old, basis.new);
         let decider = Decider {
+            basis,
             old: &old.model,
             new: &new.model,
-            pairing,
+            pairing: basis.pairing,
             old_registered: registered_variables(&old.model),
             new_registered: registered_variables(&new.model),
         };
@@ -66,9 +98,23 @@ impl Data {
                 }
             }
         }
-        data.kept_values.sort();
-        data.kept_values.dedup();
+        for list in [&mut data.kept_values, &mut data.decided] {
+            list.sort();
+            list.dedup();
+        }
+        data.refusals.extend(basis.directives.unknown_variables(&decider.known_names(changes)));
         data
+    }
+
+    /// Variables of transformers are the patch's own business: no later patch finds them. `lengths` are those of the
+    /// units' texts without.
+    pub fn forget_added(&mut self, model: &Model, lengths: &BTreeMap<usize, usize>) {
+        for (at, fate) in &mut self.fates {
+            let start = model.variable(*at).definition.as_ref().map(|d| d.start);
+            if lengths.get(&at.unit).zip(start.as_ref()).is_some_and(|(length, start)| start >= length) {
+                *fate = Fate::Private;
+            }
+        }
     }
 
     /// Fate of a variable as a unit refers to it.
@@ -78,6 +124,7 @@ impl Data {
 }
 
 struct Decider<'a> {
+    basis: &'a Basis<'a>,
     old: &'a Model,
     new: &'a Model,
     pairing: &'a Pairing,
@@ -111,36 +158,146 @@ impl Decider<'_> {
         }
         let unwritten = self.old.never_written(old_at) && self.new.never_written(at);
         if fingerprint(&o.ty) == fingerprint(&v.ty) && o.thread_local == v.thread_local {
-            if o.value() == v.value() {
-                return Some(Fate::Bind(old_at));
-            }
-            if unwritten && !v.thread_local {
-                return Some(Fate::Overwrite(old_at));
-            }
-            data.kept_values.push(self.describe(at));
-            return Some(Fate::Bind(old_at));
+            return Some(self.in_place(at, old_at, unwritten, data));
         }
-        if unwritten && o.element.is_some() && o.element == v.element && !v.thread_local {
+        Some(self.retyped(at, old_at, unwritten, data))
+    }
+
+    /// A variable whose type has the same name as before; a struct inside may have changed.
+    fn in_place(&self, at: VariableRef, old_at: VariableRef, unwritten: bool, data: &mut Data) -> Fate {
+        let (o, v) = (self.old.variable(old_at), self.new.variable(at));
+        let changed = self.basis.types.holds_changed(&v.ty);
+        if o.value() == v.value() && !changed {
+            return Fate::Bind(old_at);
+        }
+        let initialized = v.definition.as_ref().is_some_and(|d| d.initializer.is_some());
+        if unwritten && !v.thread_local {
+            return if changed && !initialized { Fate::Bind(old_at) } else { Fate::Overwrite(old_at) };
+        }
+        let choice = self.choice(at);
+        if choice == Some(Choice::New) {
+            if v.thread_local {
+                data.refusals.push(format!(
+                    "#pragma dsu new {}: a thread-local variable has one value in each thread, and cannot be set in all",
+                    v.name
+                ));
+            }
+            data.decided.push(format!("{}: starts with its new initial value (#pragma dsu new)", self.describe(at)));
+            data.reset.insert(at);
+            return Fate::Bind(old_at);
+        }
+        if changed && initialized && !v.thread_local {
+            data.seeded.insert(at);
+        }
+        if self.initializer(self.old, old_at) != self.initializer(self.new, at) || !changed {
+            match choice {
+                None => data.kept_values.push(self.describe(at)),
+                Some(_) => {
+                    data.decided.push(format!("{}: keeps its running value (#pragma dsu keep)", self.describe(at)))
+                }
+            }
+        }
+        Fate::Bind(old_at)
+    }
+
+    /// A variable of another type: it gets new storage.
+    fn retyped(&self, at: VariableRef, old_at: VariableRef, unwritten: bool, data: &mut Data) -> Fate {
+        let (o, v) = (self.old.variable(old_at), self.new.variable(at));
+        if unwritten && !v.thread_local && !o.thread_local {
             if let Some(place) = self.old.address_kept(old_at).or_else(|| self.new.address_kept(at)) {
                 data.refusals.push(format!(
-                    "table {} changed its length, and its address is kept or passed on in {place}: pointers into the old table \
+                    "table {} changed its {}, and its address is kept or passed on in {place}: pointers into the old table \
                      would live on; give the new table another name, or restart the program for this change",
-                    self.describe(at)
+                    self.describe(at),
+                    if o.element.is_some() && o.element == v.element { "length" } else { "type" }
                 ));
             }
             data.replaced_storage.insert(at);
-            return Some(Fate::Grown(old_at));
+            return Fate::Grown(old_at);
         }
-        data.refusals.push(format!(
-            "variable {} changed its type from {}{} to {}{}: its running value cannot be carried over by this version of \
-             dsu-diff; keep the type, give the new variable another name, or restart the program for this change",
+        let choice = self.choice(at);
+        let offer = format!(
+            "to decide otherwise, say `#pragma dsu keep {0}` (the value is carried over), `#pragma dsu merge {0}` or `#pragma dsu new {0}` \
+             (it starts with its new initial value) in a file given with --transform; or give the new variable another name, or \
+             restart the program for this change",
+            v.name
+        );
+        let changed = format!(
+            "variable {} changed its type from {}{} to {}{}",
             self.describe(at),
             o.storage(),
             o.ty,
             v.storage(),
             v.ty
-        ));
-        Some(Fate::New)
+        );
+        let problem = if v.thread_local || o.thread_local {
+            Some("a thread-local variable has one value in each thread, which cannot be carried over: give the new variable another name, \
+                  or restart the program for this change".to_owned())
+        } else if let Some(user) = self.basis.still.use_of(self.basis.old, old_at) {
+            Some(format!(
+                "the old version of {user} can still run after the update and uses the old variable: give the new variable another \
+                 name, or restart the program for this change"
+            ))
+        } else if choice != Some(Choice::New) && !self.convertible(at, old_at) {
+            Some(format!(
+                "its running value cannot be carried over: `#pragma dsu new {}` in a file given with --transform starts with its new \
+                 initial value; or keep the type, give the new variable another name, or restart the program for this change",
+                v.name
+            ))
+        } else if choice.is_none() {
+            let escapes = self.old.address_escapes(old_at).or_else(|| self.new.address_escapes(at));
+            escapes.map(|place| {
+                format!("its address may be kept in {place}, and pointers to the old storage would live on; {offer}")
+            })
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            data.refusals.push(format!("{changed}: {problem}"));
+        }
+        data.replaced_storage.insert(at);
+        if choice == Some(Choice::New) {
+            data.decided.push(format!("{}: starts with its new initial value (#pragma dsu new)", self.describe(at)));
+            return Fate::Afresh(old_at);
+        }
+        if choice.is_some() {
+            data.decided.push(format!("{}: its running value is carried over (#pragma dsu keep)", self.describe(at)));
+        }
+        Fate::Moved(old_at)
+    }
+
+    /// Whether a value of the old type can become one of the new: numbers, and arrays of the same elements or of numbers.
+    fn convertible(&self, at: VariableRef, old_at: VariableRef) -> bool {
+        let (o, v) = (&self.old.variable(old_at).ty, &self.new.variable(at).ty);
+        let scope = Scope::new(self.new, &self.new.units[at.unit]);
+        let number = |ty: &str| scope.number(ty);
+        let declared = scope.declare(o, "x").is_some();
+        match (array(v), array(o)) {
+            (Some((_, element)), Some((_, old_element))) => {
+                declared
+                    && (same_type(element, old_element) || number(element).is_some() && number(old_element).is_some())
+            }
+            (None, None) => number(v).is_some() && number(o).is_some(),
+            _ => false,
+        }
+    }
+
+    /// What a person said about a variable.
+    fn choice(&self, at: VariableRef) -> Option<Choice> {
+        let v = self.new.variable(at);
+        let names = [v.name.clone(), self.new.units[at.unit].facts.local_name(v)];
+        names.iter().find_map(|n| self.basis.directives.choices.get(n)).copied()
+    }
+
+    fn known_names(&self, changes: &Changes) -> BTreeSet<String> {
+        let facts = changes.replaced.iter().map(|u| &self.new.units[*u].facts);
+        facts.flat_map(|f| f.variables.iter().flat_map(|v| [v.name.clone(), f.local_name(v)])).collect()
+    }
+
+    /// Identity of an initialiser's own text.
+    fn initializer(&self, model: &Model, at: VariableRef) -> Option<dsu_abi::Id> {
+        let (start, end) = model.variable(at).definition.as_ref()?.initializer?;
+        model.units[at.unit].image.text.get(start..end).map(content::of_text)
     }
 
     /// A function with several static variables of one name has them told apart by their order: if their number

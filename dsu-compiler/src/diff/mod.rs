@@ -4,31 +4,47 @@
 //! |---|---|
 //! | [`pairing`] | which unit of the old program became which of the new one |
 //! | [`compare`] | what changed in each unit; which units are replaced |
-//! | [`types`] | types that changed shape |
+//! | [`types`] | types that changed, and how they are laid out in the patch |
 //! | [`impose`] | the running program's layouts, imposed on the new program |
+//! | [`still`] | code of the old program that can still run, and what it must not touch |
 //! | [`data`] | what becomes of each variable of a replaced unit |
+//! | [`directives`] | the file that a person writes for a patch |
+//! | [`transform`], [`carry`] | code that makes new objects and values of old ones |
+//! | [`ctypes`] | canonical types as C, and conversions of numbers |
+//! | [`append`] | units of the new program, read again with other layouts and more text |
 //! | [`build`] | compiling and linking the patch |
 //! | [`cli`] | the command line |
 //! | [`report`] | what is told to people and programs |
+
+use std::collections::BTreeMap;
 
 use dsu_abi::Id;
 
 use crate::description::Description;
 use crate::diff::compare::Changes;
-use crate::diff::data::Data;
+use crate::diff::data::{Basis, Data};
+use crate::diff::directives::Directives;
 use crate::diff::pairing::Pairing;
 use crate::diff::report::DiffReport;
-use crate::layout::Shapes;
+use crate::diff::still::Still;
+use crate::diff::transform::Additions;
+use crate::diff::types::Types;
 use crate::lineage::State;
 use crate::program;
 
+pub mod append;
 pub mod build;
+pub mod carry;
 pub mod cli;
 pub mod compare;
+pub mod ctypes;
 pub mod data;
+pub mod directives;
 pub mod impose;
 pub mod pairing;
 pub mod report;
+pub mod still;
+pub mod transform;
 pub mod types;
 
 /// Why no patch was made.
@@ -64,20 +80,34 @@ pub enum DiffError {
 pub struct Diff {
     /// The state that the process is in.
     pub old: Description,
-    /// The new program, with types laid out as the patch lays them out.
+    /// The new build, its types laid out as in the patch, with the transformers at the end of units.
     pub new: Description,
-    /// Types of the new program whose layout is not what the source alone would give.
-    pub shapes: Shapes,
     /// The description of the new state, for the next patch.
     pub lineage: Vec<u8>,
     /// Which unit is which.
     pub pairing: Pairing,
     /// What changed.
     pub changes: Changes,
+    /// Types that changed.
+    pub types: Types,
     /// What becomes of variables.
     pub data: Data,
+    /// Transformers.
+    pub additions: Additions,
     /// What is told.
     pub report: DiffReport,
+}
+
+/// What decisions on variables rest on.
+fn basis<'a>(
+    old: &'a Description,
+    new: &'a Description,
+    pairing: &'a Pairing,
+    types: &'a Types,
+    directives: &'a Directives,
+    still: &'a Still,
+) -> Basis<'a> {
+    Basis { old, new, pairing, types, directives, still }
 }
 
 impl Diff {
@@ -85,33 +115,49 @@ impl Diff {
     ///
     /// # Errors
     /// [`DiffError::Refused`] if the difference cannot be applied to a running program.
-    pub fn new(before: State, mut new: Description) -> Result<Self, DiffError> {
+    pub fn new(before: State, mut new: Description, directives: &Directives) -> Result<Self, DiffError> {
         let old = before.description.clone();
         let pairing = Pairing::new(&old.model, &new.model);
+        let types = Types::new(&old.model, &new.model, &pairing, directives);
+        let mut refusals = types.refusals.clone();
         let mut changes = Changes::new(&old, &new, &pairing);
-        let shapes = impose::shapes(&old.model, &new.model);
-        impose::impose(&old.model, &mut new.model, &pairing, &changes.replaced, &shapes)?;
-        let mut refusals = types::changed_shapes(&old.model, &new.model, &pairing);
-        let mut data = Data::new(&old, &new, &pairing, &changes);
+        changes.add_types(&new.model, &types);
+        if refusals.is_empty() {
+            impose::impose(&old.model, &mut new.model, &pairing, &changes.replaced, &types)?;
+            refusals.extend(types.verify(&old.model, &new.model));
+        }
+        let still = Still::new(&old, &new, &pairing);
+        refusals.extend(still.check_types(&old, &types));
+        refusals.extend(types.check_offsets(&new.model));
+        let mut data = Data::new(&basis(&old, &new, &pairing, &types, directives, &still), &changes);
         // A variable that gets new storage takes every unit that uses it along, and those may own variables, too.
         while changes.add_users(&new.model, &data.replaced_storage) {
-            impose::impose(&old.model, &mut new.model, &pairing, &changes.replaced, &shapes)?;
-            data = Data::new(&old, &new, &pairing, &changes);
+            impose::impose(&old.model, &mut new.model, &pairing, &changes.replaced, &types)?;
+            data = Data::new(&basis(&old, &new, &pairing, &types, directives, &still), &changes);
         }
         new.state = program::state_of(&new.model);
         refusals.extend(changes.refusals(&old, &new));
         refusals.extend(data.refusals.iter().cloned());
-        let report = DiffReport::new(&old, &new, &pairing, &changes, &data);
+        let mut additions = Additions::new(&new.model, &types, directives, changes.replaced.iter());
+        carry::add(&old, &new, &types, &data, &mut additions);
+        refusals.extend(additions.refusals.iter().cloned());
         if !refusals.is_empty() {
             refusals.sort();
             refusals.dedup();
             return Err(DiffError::Refused(refusals));
         }
-        let slots = build::slots(&old, &new, &pairing);
         // The tables of the executable that a later patch binds to do not change.
-        let next = Description { slots, foreign: old.foreign.clone(), ..new.clone() };
-        let lineage = before.step_to(&next)?;
-        Ok(Self { old, new, shapes, lineage, pairing, changes, data, report })
+        let slots = build::slots(&old, &new, &pairing);
+        let lineage = before.step_to(&Description { slots, foreign: old.foreign.clone(), ..new.clone() })?;
+        let lengths: BTreeMap<usize, usize> =
+            additions.texts.keys().map(|unit| (*unit, new.model.units[*unit].image.text.len())).collect();
+        append::append(&mut new.model, &additions.texts, &types.shapes)?;
+        // What the transformers use must be bound, too.
+        let basis = basis(&old, &new, &pairing, &types, directives, &still);
+        data = Data::new(&basis, &changes);
+        data.forget_added(&new.model, &lengths);
+        let report = DiffReport::new(&basis, &changes, &data, &additions);
+        Ok(Self { old, new, lineage, pairing, changes, types, data, additions, report })
     }
 
     /// Whether there is nothing to do.

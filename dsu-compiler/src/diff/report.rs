@@ -6,9 +6,13 @@ use serde::Serialize;
 
 use crate::description::Description;
 use crate::diff::compare::{Changes, old_function};
-use crate::diff::data::{Data, Fate};
+use crate::diff::data::{Basis, Data, Fate};
 use crate::diff::pairing::Pairing;
-use crate::diff::types;
+use crate::diff::transform::{self, Additions};
+use crate::diff::types::{self, Planned};
+use crate::facts::same_type;
+use crate::layout::SLOP;
+use crate::layout::place::Change;
 
 /// The report.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -23,12 +27,20 @@ pub struct DiffReport {
     pub to: String,
     /// Replaced units.
     pub units: Vec<UnitReport>,
+    /// Types that changed.
+    pub types: Vec<TypeReport>,
     /// Variables the patch adds.
     pub variables_added: Vec<String>,
     /// Constant or never-written variables that get a new value.
     pub variables_overwritten: Vec<String>,
     /// Tables that grew and live in the patch.
     pub tables_grown: Vec<String>,
+    /// Variables that moved into the patch, with their running value.
+    pub variables_moved: Vec<String>,
+    /// Variables whose changed structs get their new fields from the new initialiser.
+    pub variables_seeded: Vec<String>,
+    /// What a person decided about variables.
+    pub variables_decided: Vec<String>,
     /// Variables whose initialiser changed but whose running value is kept.
     pub values_kept: Vec<String>,
     /// Changed code that runs only after an event.
@@ -37,6 +49,10 @@ pub struct DiffReport {
     pub not_run: Vec<String>,
     /// What a person should decide or know.
     pub decisions: Vec<String>,
+    /// Lines of the file given with `--transform`: blank lines, comments and directives do not count.
+    pub hand_written_lines: usize,
+    /// Why the patch cannot be undone, if it cannot.
+    pub irreversible: Option<String>,
     /// Why there is no patch, if there is none.
     pub refused: Vec<String>,
 }
@@ -64,17 +80,81 @@ pub struct UnitReport {
     pub removed_variables: Vec<String>,
 }
 
+/// A type that changed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TypeReport {
+    /// Its name.
+    pub name: String,
+    /// Where the new source defines it.
+    pub place: String,
+    /// What changed, field by field.
+    pub fields: Vec<String>,
+    /// Who made the transformer: `generated`, `written`, or `none` where no object needs one.
+    pub transformer: String,
+    /// Bytes of an object, before and after.
+    pub size: u64,
+    /// Bytes of slop that are left.
+    pub room: u64,
+}
+
+impl TypeReport {
+    fn new(planned: &Planned, additions: &Additions) -> Self {
+        let field = |c: &Change| match c {
+            Change::Added(f) => format!("{} added ({}), line {}", f.name, f.ty, f.line),
+            Change::Removed(f) => format!("{} removed ({})", f.name, f.ty),
+            Change::Retyped(was, now) => {
+                format!("{} retyped from {} to {}, line {}", now.name, was.ty, now.ty, now.line)
+            }
+            Change::Renamed(was, now) => format!("{} renamed to {}", was.name, now.name),
+        };
+        let transformer = match additions.transformed.get(&planned.name) {
+            Some(true) => "written",
+            Some(false) => "generated",
+            None => "none",
+        };
+        Self {
+            name: planned.name.clone(),
+            place: format!("{}:{}", planned.new.file, planned.new.line),
+            fields: planned.changes.iter().map(field).collect(),
+            transformer: transformer.to_owned(),
+            size: planned.new.size,
+            room: planned.new.fields.iter().filter(|f| f.name == SLOP).map(|f| f.size).sum(),
+        }
+    }
+}
+
+/// What looks like a renamed field.
+fn perhaps_renamed(planned: &Planned) -> Option<String> {
+    let gone = planned.changes.iter().filter_map(|c| if let Change::Removed(f) = c { Some(f) } else { None });
+    let added = planned.changes.iter().filter_map(|c| if let Change::Added(f) = c { Some(f) } else { None });
+    let (gone, added): (Vec<_>, Vec<_>) = (gone.collect(), added.collect());
+    let ([was], [now]) = (gone.as_slice(), added.as_slice()) else { return None };
+    (same_type(&was.ty, &now.ty) && was.bits == now.bits).then(|| {
+        format!(
+            "field {0} of {1} is gone and {2} of the same type is new ({3}:{4}): if it is the same field, say `#pragma dsu rename {1} {0} \
+             {2}` in a file given with --transform; else its value is lost",
+            was.name, planned.name, now.name, planned.new.file, now.line
+        )
+    })
+}
+
 impl DiffReport {
     /// Collects the report.
-    pub fn new(old: &Description, new: &Description, pairing: &Pairing, changes: &Changes, data: &Data) -> Self {
+    pub fn new(basis: &Basis<'_>, changes: &Changes, data: &Data, additions: &Additions) -> Self {
+        let (old, new, pairing) = (basis.old, basis.new, basis.pairing);
         let mut report = Self {
             outcome: if changes.replaced.is_empty() { "unchanged" } else { "patch" }.to_owned(),
             from: old.state.to_string(),
             to: new.state.to_string(),
             values_kept: data.kept_values.clone(),
             decisions: types::changed_constants(&old.model, &new.model),
+            types: basis.types.planned.values().map(|p| TypeReport::new(p, additions)).collect(),
+            variables_decided: data.decided.clone(),
+            hand_written_lines: basis.directives.lines,
+            irreversible: transform::irreversible(basis.types, additions),
             ..Self::default()
         };
+        report.decisions.extend(basis.types.planned.values().filter_map(perhaps_renamed));
         for &unit in &changes.replaced {
             let c = changes.units.get(&unit).cloned().unwrap_or_default();
             report.units.push(UnitReport {
@@ -90,7 +170,7 @@ impl DiffReport {
             });
         }
         report.flags(old, new, pairing);
-        report.variables(new, data);
+        report.variables(new, data, additions);
         report.effects(old, new, pairing, changes);
         report
     }
@@ -112,14 +192,18 @@ impl DiffReport {
         }
     }
 
-    fn variables(&mut self, new: &Description, data: &Data) {
+    fn variables(&mut self, new: &Description, data: &Data, additions: &Additions) {
+        let seeded = additions.carries.iter().filter(|c| c.reversible);
+        self.variables_seeded = seeded.map(|c| c.name.clone()).collect();
         for (at, fate) in &data.fates {
             let name = new.model.units[at.unit].facts.local_name(new.model.variable(*at));
             match fate {
                 Fate::New => self.variables_added.push(name),
                 Fate::Overwrite(_) => self.variables_overwritten.push(name),
                 Fate::Grown(_) => self.tables_grown.push(name),
-                Fate::Bind(_) | Fate::Private => {}
+                Fate::Moved(_) => self.variables_moved.push(name),
+                // Told with the decisions.
+                Fate::Bind(_) | Fate::Private | Fate::Afresh(_) => {}
             }
         }
     }
@@ -178,6 +262,12 @@ impl DiffReport {
             list("variables changed", &unit.variables);
             list("variables gone (old code that still runs keeps using them)", &unit.removed_variables);
         }
+        for t in &self.types {
+            let _ = writeln!(out, "type {} ({}): transformer {}", t.name, t.place, t.transformer);
+            t.fields.iter().for_each(|f| {
+                let _ = writeln!(out, "  field {f}");
+            });
+        }
         let mut list = |what: &str, lines: &[String]| {
             if !lines.is_empty() {
                 let _ = writeln!(out, "{what}:");
@@ -189,11 +279,20 @@ impl DiffReport {
         list("variables added", &self.variables_added);
         list("variables with a new value (nothing writes them)", &self.variables_overwritten);
         list("tables that grew (the patch holds them)", &self.tables_grown);
+        list("variables moved into the patch, with their running values", &self.variables_moved);
+        list("variables whose new fields start as initialised", &self.variables_seeded);
+        list("variables as you decided", &self.variables_decided);
         list("initialisers changed, running values kept", &self.values_kept);
         list("takes effect later", &self.deferred);
         list("does not run in a live process", &self.not_run);
         list("for you to decide", &self.decisions);
         list("refused", &self.refused);
+        if let Some(reason) = &self.irreversible {
+            let _ = writeln!(out, "cannot be undone: {reason}");
+        }
+        if self.hand_written_lines > 0 {
+            let _ = writeln!(out, "hand-written lines: {}", self.hand_written_lines);
+        }
         out
     }
 }

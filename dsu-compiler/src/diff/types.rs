@@ -1,45 +1,323 @@
-//! Types that changed shape.
+//! Types that changed: which did, and how each is laid out in the patch.
+//!
+//! Types are program-wide by name. A type on whose layout all units agree, before and after, is planned
+//! ([`crate::layout::place`]); one that means different things in different units must not change. Every type that both
+//! programs have is laid out in the patch as in the running program, changed or not: the new build may have given it
+//! other room for later.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::analyse::model::Model;
+use crate::diff::directives::Directives;
 use crate::diff::pairing::Pairing;
-use crate::facts::{Field, TypeDefinition, TypeKind};
+use crate::facts::{Field, TypeDefinition, TypeKind, TypeUsage};
+use crate::layout::natural::{Part, align_up, natural};
+use crate::layout::place::{self, Change, Refusal, Renames, Sizes, place};
+use crate::layout::{Member, Shape, Shapes, is_ours, label_of};
 use crate::program::types_of;
 
-/// A sentence for each type that both programs have and that is laid out differently.
-///
-/// Types are compared unit by unit, as units need not agree on what a tag means; a type that is new in its
-/// unit must be one that the old program knows, if it knows that name at all.
-pub fn changed_shapes(old: &Model, new: &Model, pairing: &Pairing) -> Vec<String> {
-    let mut anywhere: HashMap<&str, Vec<&TypeDefinition>> = HashMap::new();
-    for t in old.units.iter().flat_map(|u| &u.facts.types) {
-        anywhere.entry(&t.name).or_default().push(t);
+/// A type that changed and is laid out so that old objects stay good.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Canonical name.
+    pub name: String,
+    /// The same as part of identifiers.
+    pub label: String,
+    /// As it is in the running program.
+    pub old: TypeDefinition,
+    /// As it is laid out in the patch.
+    pub new: TypeDefinition,
+    /// What changed.
+    pub changes: Vec<Change>,
+    /// Its fields stand in another order than the source says.
+    pub reordered: bool,
+}
+
+impl Planned {
+    /// Fields that objects from before the patch do not have, with what they were before.
+    pub fn to_transform(&self) -> impl Iterator<Item = (Option<&Field>, &Field)> {
+        self.changes.iter().filter(|_| self.new.kind == TypeKind::Struct).filter_map(|c| match c {
+            Change::Added(now) => Some((None, now)),
+            Change::Retyped(was, now) => Some((Some(was), now)),
+            Change::Removed(_) | Change::Renamed(..) => None,
+        })
     }
-    let mut found = BTreeMap::new();
-    for (unit, u) in new.units.iter().enumerate() {
-        for after in &u.facts.types {
-            let here: Vec<&TypeDefinition> = pairing.old_of[unit]
-                .map(|o| old.units[o].facts.types.iter().filter(|t| t.name == after.name).collect())
-                .unwrap_or_default();
-            let known =
-                if here.is_empty() { anywhere.get(after.name.as_str()).cloned().unwrap_or_default() } else { here };
-            if let Some(before) = known.first().filter(|_| known.iter().all(|t| t.layout() != after.layout())) {
-                found
-                    .entry((after.name.clone(), after.layout()))
-                    .or_insert_with(|| describe(&after.name, before, after, old, new));
+
+    /// Fields of the running program that new code does not have, by name.
+    pub fn lost(&self) -> BTreeSet<&str> {
+        let lost = |c: &Change| match c {
+            Change::Removed(was) | Change::Retyped(was, _) => Some(was.name.clone()),
+            Change::Added(_) | Change::Renamed(..) => None,
+        };
+        let names: BTreeSet<String> = self.changes.iter().filter_map(lost).collect();
+        self.old.fields.iter().map(|f| f.name.as_str()).filter(|n| names.contains(*n)).collect()
+    }
+
+    /// Offset of an object's stamp in bytes.
+    pub fn stamp_offset(&self) -> Option<u64> {
+        let stamp = self.new.fields.iter().find(|f| f.name == crate::layout::STAMP)?;
+        u64::try_from(stamp.offset / 8).ok()
+    }
+}
+
+/// What became of the program's types.
+#[derive(Clone, Debug, Default)]
+pub struct Types {
+    /// Layouts that the new source alone would not give.
+    pub shapes: Shapes,
+    /// Types that changed, by name.
+    pub planned: BTreeMap<String, Planned>,
+    /// Names of types that changed, and of those that have one inside.
+    pub holders: BTreeSet<String>,
+    /// Sentences about those that cannot.
+    pub refusals: Vec<String>,
+}
+
+/// A type by name: its definition if all units agree on it.
+type ByName<'a> = BTreeMap<&'a str, Option<&'a TypeDefinition>>;
+
+fn by_name(model: &Model) -> ByName<'_> {
+    let mut found: ByName<'_> = BTreeMap::new();
+    for t in model.units.iter().flat_map(|u| &u.facts.types) {
+        let known = found.entry(&t.name).or_insert(Some(t));
+        if known.is_some_and(|k| k.layout() != t.layout()) {
+            *known = None;
+        }
+    }
+    found
+}
+
+impl Types {
+    /// Plans all types of the new program.
+    pub fn new(old: &Model, new: &Model, pairing: &Pairing, directives: &Directives) -> Self {
+        let (before, after) = (by_name(old), by_name(new));
+        let mut types = Self { refusals: directives.unknown_fields(&before, &after), ..Self::default() };
+        let known = before.iter().filter_map(|(name, t)| t.map(|t| ((*name).to_owned(), (t.size, t.align))));
+        let mut sizes: Sizes = known.collect();
+        let mut room = NewTypes { before: &before, after: &after, sizes: &mut sizes, shapes: &mut types.shapes };
+        for name in after.keys() {
+            room.add(name, 0);
+        }
+        for (name, now) in &after {
+            match (before.get(name), now) {
+                (Some(Some(was)), Some(now)) => types.plan(was, now, directives, &sizes, (old, new)),
+                (Some(_), _) => types.disagreement(name, old, new, pairing),
+                (None, _) => {}
+            }
+        }
+        types.find_holders(&after);
+        types
+    }
+
+    fn find_holders(&mut self, all: &ByName<'_>) {
+        self.holders = self.planned.keys().cloned().collect();
+        loop {
+            let holds =
+                |t: &TypeDefinition| t.kind != TypeKind::Enum && t.fields.iter().any(|f| self.holds_changed(&f.ty));
+            let more: Vec<String> = all
+                .iter()
+                .filter(|(name, t)| !self.holders.contains(**name) && t.is_some_and(holds))
+                .map(|(name, _)| (*name).to_owned())
+                .collect();
+            if more.is_empty() {
+                return;
+            }
+            self.holders.extend(more);
+        }
+    }
+
+    /// Whether an object of this canonical type is, or has inside, one of a type that changed.
+    pub fn holds_changed(&self, ty: &str) -> bool {
+        let name = place::innermost(ty).0;
+        if name.contains('{') {
+            return self.holders.iter().any(|h| name.contains(h.as_str()));
+        }
+        self.holders.contains(name)
+    }
+
+    fn plan(
+        &mut self,
+        was: &TypeDefinition,
+        now: &TypeDefinition,
+        directives: &Directives,
+        sizes: &Sizes,
+        models: (&Model, &Model),
+    ) {
+        let none = Renames::new();
+        let renames = directives.renames.get(&was.name).unwrap_or(&none);
+        let version = 1 + was.fields.iter().map(|f| f.since).max().unwrap_or(0);
+        let (shape, changes) = match place(was, now, renames, sizes, version) {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                self.refusals.push(refused(&refusal, was, now, models));
+                return;
+            }
+        };
+        if now.kind == TypeKind::Enum {
+            return;
+        }
+        if !changes.is_empty() && now.local {
+            self.refusals.push(format!(
+                "{} ({}:{}) is defined inside a function and changed its shape: give it another name, or restart the program for \
+                 this change",
+                now.name, now.file, now.line
+            ));
+            return;
+        }
+        let definition = shape.definition(now);
+        let reordered = shape.reordered;
+        let ours = shape.members.iter().any(Member::is_ours);
+        if (ours || !shape.natural) && !now.attributed && !now.local {
+            self.shapes.insert(shape.name.clone(), shape);
+        }
+        if !changes.is_empty() {
+            let (name, label) = (was.name.clone(), label_of(&was.name));
+            let planned = Planned { label, old: was.clone(), new: definition, changes, reordered, name: name.clone() };
+            self.planned.insert(name, planned);
+        }
+    }
+
+    /// A type on which units disagree, in the old program or the new one: each unit must go on meaning what it meant.
+    fn disagreement(&mut self, name: &str, old: &Model, new: &Model, pairing: &Pairing) {
+        for (unit, u) in new.units.iter().enumerate() {
+            for after in u.facts.types.iter().filter(|t| t.name == name) {
+                let here = pairing.old_of[unit].into_iter();
+                let same = |t: &&TypeDefinition| t.name == name;
+                let mut known: Vec<&TypeDefinition> =
+                    here.flat_map(|o| &old.units[o].facts.types).filter(same).collect();
+                if known.is_empty() {
+                    known = old.units.iter().flat_map(|u| &u.facts.types).filter(same).collect();
+                }
+                if known.iter().all(|t| source_layout(t) != source_layout(after)) {
+                    self.refusals.push(format!(
+                        "{name} ({}:{}) means different things in different units of the program, and changed its shape: give each \
+                         a name of its own first",
+                        after.file, after.line
+                    ));
+                    return;
+                }
             }
         }
     }
-    found.into_values().collect()
+
+    /// What must hold once the new program is read with the planned layouts: every type that both programs have is laid
+    /// out alike, those aside that changed as planned.
+    pub fn verify(&self, old: &Model, new: &Model) -> Vec<String> {
+        let (before, after) = (by_name(old), by_name(new));
+        let differs = |(name, now): (&&str, &Option<&TypeDefinition>)| {
+            let (was, now) = ((*before.get(*name)?)?, (*now)?);
+            let wanted = self.planned.get(*name).map_or(was, |p| &p.new);
+            (now.layout() != wanted.layout()).then(|| {
+                format!(
+                    "{name} ({}:{}) cannot be laid out in the patch as it is in the running program ({} bytes became {}): restart the \
+                     program for this change",
+                    now.file, now.line, wanted.size, now.size
+                )
+            })
+        };
+        after.iter().filter_map(differs).collect()
+    }
 }
 
-fn describe(name: &str, before: &TypeDefinition, after: &TypeDefinition, old: &Model, new: &Model) -> String {
+impl Types {
+    /// Sentences about code that counts on the order of fields where the patch does not keep to it.
+    pub fn check_offsets(&self, new: &Model) -> Vec<String> {
+        let mut found = Vec::new();
+        for unit in &new.units {
+            for u in &unit.facts.type_uses {
+                let TypeUsage::Offset(field) = &u.usage else { continue };
+                let Some(planned) = self.planned.get(&u.ty) else { continue };
+                if planned.reordered || planned.to_transform().next().is_some() {
+                    let inside = u.inside.and_then(|f| unit.facts.functions.get(f));
+                    let file =
+                        inside.and_then(|f| f.definition.as_ref()).map_or(unit.name.as_str(), |d| d.file.as_str());
+                    found.push(format!(
+                        "{} computes with the offset of field {field} in {} ({file}:{}): in the patch its fields stand in another order \
+                         than in the source; name the fields one by one, or restart the program for this change",
+                        inside.map_or("an initialiser", |f| f.name.as_str()),
+                        u.ty,
+                        u.line
+                    ));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// A layout without members of ours.
+fn source_layout(t: &TypeDefinition) -> u64 {
+    let fields = t.fields.iter().filter(|f| !is_ours(&f.name)).cloned().collect();
+    TypeDefinition { fields, ..t.clone() }.layout()
+}
+
+/// Types that only the new program has: what they are like when the types inside them are as in the running program.
+struct NewTypes<'a> {
+    before: &'a ByName<'a>,
+    after: &'a ByName<'a>,
+    sizes: &'a mut Sizes,
+    shapes: &'a mut Shapes,
+}
+
+impl NewTypes<'_> {
+    fn add(&mut self, name: &str, depth: u32) {
+        let known = self.before.contains_key(name) || self.sizes.contains_key(name);
+        let Some(t) = self.after.get(name).copied().flatten().filter(|_| !known && depth < 64) else { return };
+        for field in &t.fields {
+            self.add(place::innermost(&field.ty).0, depth + 1);
+        }
+        if t.kind != TypeKind::Struct || t.attributed || t.local {
+            self.sizes.insert(name.to_owned(), (t.size, t.align));
+            return;
+        }
+        let fields: Vec<Field> = t.fields.iter().map(|f| place::effective(f, self.sizes)).collect();
+        let laid_out = natural(&fields.iter().map(Part::of_field).collect::<Vec<_>>());
+        let size = align_up(laid_out.end, laid_out.align * 8) / 8;
+        self.sizes.insert(name.to_owned(), (size, laid_out.align));
+        if !fields.iter().any(|f| is_ours(&f.name)) {
+            return;
+        }
+        let members = fields.iter().zip(&laid_out.offsets).filter(|(f, _)| !(f.name.is_empty() && f.bits.is_some()));
+        let shape = Shape {
+            name: name.to_owned(),
+            label: label_of(name),
+            kind: t.kind,
+            size,
+            align: laid_out.align,
+            members: members.map(|(f, offset)| Member { offset: *offset, ..place::member(f, 0, 0) }).collect(),
+            reordered: false,
+            natural: true,
+        };
+        self.shapes.insert(name.to_owned(), shape);
+    }
+}
+
+/// Why a type cannot change, in words, with what to do.
+fn refused(refusal: &Refusal, was: &TypeDefinition, now: &TypeDefinition, (old, new): (&Model, &Model)) -> String {
+    let users = users(new, now).or_else(|| users(old, was)).unwrap_or_default();
+    let advice = match refusal {
+        Refusal::Full { size, .. } => format!(
+            "build the program with `[types.\"{}\"] slop = {}` in dsu.toml to have room next time; for this change, restart it",
+            now.name,
+            (64 + size).next_multiple_of(8)
+        ),
+        Refusal::NoStamp(_) => format!(
+            "the report of dsu-cc (DSU_REPORT=1) says why; `[types.\"{}\"] wrap = true` in dsu.toml makes room next time where that \
+             is possible; for this change, restart the program",
+            now.name
+        ),
+        _ => "keep the layout, or restart the program for this change".to_owned(),
+    };
+    format!("{} changed shape: {}{users}; {refusal}; {advice}", now.name, differences(was, now))
+}
+
+/// Field by field, what is different.
+fn differences(before: &TypeDefinition, after: &TypeDefinition) -> String {
     let mut parts = Vec::new();
-    for field in &after.fields {
+    for field in place::own_fields(after) {
         match before.fields.iter().find(|f| f.name == field.name) {
             None => parts.push(format!("field {} added ({}:{})", label(field), after.file, field.line)),
-            Some(f) if f.ty != field.ty || f.bits != field.bits || f.size != field.size => parts.push(format!(
+            Some(f) if f.ty != field.ty || f.bits != field.bits => parts.push(format!(
                 "field {} retyped from {} to {} ({}:{})",
                 label(field),
                 f.ty,
@@ -47,11 +325,10 @@ fn describe(name: &str, before: &TypeDefinition, after: &TypeDefinition, old: &M
                 after.file,
                 field.line
             )),
-            Some(f) if f.offset != field.offset => parts.push(format!("field {} moved", label(field))),
             Some(_) => {}
         }
     }
-    for field in &before.fields {
+    for field in place::own_fields(before) {
         if !after.fields.iter().any(|f| f.name == field.name) {
             parts.push(format!("field {} removed ({}:{})", label(field), before.file, field.line));
         }
@@ -62,12 +339,7 @@ fn describe(name: &str, before: &TypeDefinition, after: &TypeDefinition, old: &M
             before.size, after.size, before.align, after.align
         ));
     }
-    let users = users(new, after).or_else(|| users(old, before)).unwrap_or_default();
-    format!(
-        "{name} changed shape: {}{users}; live objects have the old layout, and this version of dsu-diff cannot convert them: \
-         keep the layout, or restart the program for this change",
-        parts.join(", ")
-    )
+    parts.join(", ")
 }
 
 /// Who uses a type's fields: the first three places.
@@ -92,20 +364,46 @@ fn label(field: &Field) -> &str {
     if field.name.is_empty() { "(unnamed)" } else { &field.name }
 }
 
-/// A sentence for each enumeration constant whose value changed: stored values keep their old meaning.
+/// A sentence for each enumeration constant whose value changed or that is gone: stored values keep their old meaning.
 pub fn changed_constants(old: &Model, new: &Model) -> Vec<String> {
     let old_types: HashMap<String, &TypeDefinition> = types_of(old).into_iter().collect();
     let mut found = Vec::new();
     for (name, after) in types_of(new).into_iter().filter(|(_, t)| t.kind == TypeKind::Enum) {
         let Some(before) = old_types.get(&name) else { continue };
-        for constant in &after.fields {
-            if let Some(was) = before.fields.iter().find(|f| f.name == constant.name && f.offset != constant.offset) {
-                found.push(format!(
-                    "{} of {name} was {} and is {} ({}:{}): values stored before the update keep the old meaning",
+        let stored = stored_in(new, &after.name);
+        for was in &before.fields {
+            match after.fields.iter().find(|f| f.name == was.name) {
+                Some(constant) if constant.offset != was.offset => found.push(format!(
+                    "{} of {name} was {} and is {} ({}:{}): values stored before the update keep the old meaning{stored}",
                     constant.name, was.offset, constant.offset, after.file, constant.line
-                ));
+                )),
+                Some(_) => {}
+                None if after.fields.iter().any(|f| f.offset == was.offset) => {}
+                None => found.push(format!(
+                    "{} of {name} ({}) is gone ({}:{}): values stored before the update may still have it{stored}",
+                    was.name, was.offset, after.file, after.line
+                )),
             }
         }
     }
     found
+}
+
+/// The fields and variables that store values of an enum.
+fn stored_in(model: &Model, name: &str) -> String {
+    let mut places = BTreeSet::new();
+    for unit in &model.units {
+        for t in unit.facts.types.iter().filter(|t| t.kind != TypeKind::Enum) {
+            let fields = t.fields.iter().filter(|f| place::innermost(&f.ty).0 == name);
+            places.extend(fields.map(|f| format!("{}.{}", t.name, f.name)));
+        }
+        let variables = unit.facts.variables.iter().filter(|v| place::innermost(&v.ty).0 == name);
+        places.extend(variables.map(|v| unit.facts.local_name(v)));
+    }
+    if places.is_empty() {
+        return String::new();
+    }
+    let more = places.len().saturating_sub(6);
+    let list: Vec<String> = places.into_iter().take(6).collect();
+    format!(" (in {}{})", list.join(", "), if more > 0 { format!(" and {more} more") } else { String::new() })
 }

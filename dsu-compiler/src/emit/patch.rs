@@ -3,7 +3,7 @@
 use core::mem::offset_of;
 use std::path::Path;
 
-use dsu_abi::patch::{HEADER_SYMBOL, MAGIC, PatchHeader, import_kind};
+use dsu_abi::patch::{HEADER_SYMBOL, MAGIC, NO_STAMP, PatchHeader, import_kind, type_flags};
 use dsu_abi::{Id, PROTOCOL, key_of, section};
 
 use crate::emit::asm::{Assembly, quote};
@@ -59,6 +59,25 @@ pub struct CopyEntry {
     pub symbol: String,
 }
 
+/// A type that the patch changes.
+#[derive(Clone, Debug)]
+pub struct ChangedType {
+    /// Its name.
+    pub name: String,
+    /// Fingerprint of the layout before.
+    pub old_layout: u64,
+    /// Fingerprint of the layout after.
+    pub new_layout: u64,
+    /// Size of an object in bytes.
+    pub size: u64,
+    /// Symbol of the transformer, if objects need one.
+    pub transform: Option<String>,
+    /// Where an object has its stamp.
+    pub stamp_offset: Option<u32>,
+    /// The transformer may run twice.
+    pub repeatable: bool,
+}
+
 /// The manifest.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest {
@@ -80,6 +99,12 @@ pub struct Manifest {
     pub copies: Vec<CopyEntry>,
     /// Types relied on: name and layout.
     pub types: Vec<(String, u64)>,
+    /// Types that change.
+    pub changed_types: Vec<ChangedType>,
+    /// State transformers: name and symbol.
+    pub carries: Vec<(String, String)>,
+    /// Why the patch cannot be undone, if it cannot.
+    pub irreversible: Option<String>,
     /// Replaced units.
     pub units: Vec<UnitEntry>,
     /// Labels of functions that need a stub of the patch's own, as the process may have none.
@@ -134,9 +159,13 @@ impl Manifest {
         asm.table(".Ldsu_types", self.types.len());
         asm.table(".Ldsu_units", self.units.len());
         asm.string(&self.name);
-        asm.line(format!("\t.zero {}", offset_of!(PatchHeader, changed_types) - offset_of!(PatchHeader, irreversible)));
-        asm.table(".Ldsu_units", 0);
-        asm.table(".Ldsu_units", 0);
+        match &self.irreversible {
+            Some(reason) => asm.string(reason),
+            None => asm.long(0),
+        }
+        asm.line(format!("\t.zero {}", offset_of!(PatchHeader, changed_types) - offset_of!(PatchHeader, after)));
+        asm.table(".Ldsu_changed_types", self.changed_types.len());
+        asm.table(".Ldsu_carries", self.carries.len());
         asm.line("1:\t.quad .Ldsu_lineage - 1b\n\t.quad .Ldsu_lineage_end - .Ldsu_lineage");
         let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, objects);
         asm.line(format!("\t.zero {rest}\n\t.size {HEADER_SYMBOL}, . - {HEADER_SYMBOL}\n\t.p2align 3"));
@@ -188,6 +217,22 @@ impl Manifest {
             asm.quad(*layout);
             asm.string(name);
             asm.long(0);
+        }
+        asm.line(".Ldsu_changed_types:");
+        for t in &self.changed_types {
+            asm.quad(key_of(t.name.as_bytes()));
+            asm.quad(t.old_layout);
+            asm.quad(t.new_layout);
+            asm.quad(t.size);
+            asm.string(&t.name);
+            asm.relative(t.transform.as_deref());
+            asm.long(t.stamp_offset.unwrap_or(NO_STAMP));
+            asm.long(if t.repeatable { type_flags::REPEATABLE } else { 0 });
+        }
+        asm.line(".Ldsu_carries:");
+        for (name, symbol) in &self.carries {
+            asm.string(name);
+            asm.relative(Some(symbol));
         }
         asm.line(".Ldsu_units:");
         for u in &self.units {

@@ -18,6 +18,27 @@ pub use crate::facts::shape::{ReshapeError, reshape};
 /// # Errors
 /// When the parser gives up altogether. Errors in the text are among the facts.
 pub fn extract(image: &UnitImage) -> Result<UnitFacts, ClangError> {
+    extract_like(image, &UnitFacts::default())
+}
+
+/// Reads the facts of a unit whose text had these facts before something was added at its end. What was known keeps its
+/// index and its identity, so that what else refers to it stays right.
+///
+/// # Errors
+/// As [`extract`].
+pub fn extract_extended(image: &UnitImage, before: &UnitFacts) -> Result<UnitFacts, ClangError> {
+    let mut facts = extract_like(image, before)?;
+    for (f, known) in facts.functions.iter_mut().zip(&before.functions) {
+        f.definition.clone_from(&known.definition);
+    }
+    for (v, known) in facts.variables.iter_mut().zip(&before.variables) {
+        v.definition.clone_from(&known.definition);
+    }
+    facts.content = before.content;
+    Ok(facts)
+}
+
+fn extract_like(image: &UnitImage, before: &UnitFacts) -> Result<UnitFacts, ClangError> {
     let mut facts = read(&image.text, &image.flags, Bodies::Parse)?;
     let tokens: Vec<Token> = Lexer::new(&image.text, 0).collect();
     let aliased: Vec<String> = facts.variables.iter().filter_map(|v| v.alias.clone()).collect();
@@ -27,7 +48,7 @@ pub fn extract(image: &UnitImage) -> Result<UnitFacts, ClangError> {
     facts.references.sort_by_key(|r| r.at);
     facts.references.dedup_by_key(|r| r.at);
     content::identify(&mut facts, &image.text, tokens);
-    prune(&mut facts);
+    prune(&mut facts, before);
     Ok(facts)
 }
 
@@ -50,8 +71,8 @@ pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitF
     Ok(facts)
 }
 
-/// Drops functions and variables that the unit only declares: headers are full of them.
-fn prune(facts: &mut UnitFacts) {
+/// Drops functions and variables that the unit only declares: headers are full of them. Those known `before` come first.
+fn prune(facts: &mut UnitFacts, before: &UnitFacts) {
     let mut used_functions = vec![false; facts.functions.len()];
     let mut used_variables = vec![false; facts.variables.len()];
     for reference in &facts.references {
@@ -69,8 +90,15 @@ fn prune(facts: &mut UnitFacts) {
     for (i, v) in facts.variables.iter().enumerate() {
         used_variables[i] |= v.definition.is_some() || v.alias.is_some();
     }
-    let functions = renumber(&mut facts.functions, &used_functions);
-    let variables = renumber(&mut facts.variables, &used_variables);
+    let known: HashMap<&str, usize> = before.functions.iter().enumerate().map(|(i, f)| (f.name.as_str(), i)).collect();
+    let function_ranks: Vec<usize> =
+        facts.functions.iter().map(|f| known.get(f.name.as_str()).copied().unwrap_or(usize::MAX)).collect();
+    let known: HashMap<String, usize> =
+        before.variables.iter().enumerate().map(|(i, v)| (before.local_name(v), i)).collect();
+    let variable_ranks: Vec<usize> =
+        facts.variables.iter().map(|v| known.get(&facts.local_name(v)).copied().unwrap_or(usize::MAX)).collect();
+    let functions = renumber(&mut facts.functions, &used_functions, &function_ranks);
+    let variables = renumber(&mut facts.variables, &used_variables, &variable_ranks);
     for reference in &mut facts.references {
         reference.target = match reference.target {
             Target::Function(i) => Target::Function(functions[i]),
@@ -99,18 +127,22 @@ fn prune(facts: &mut UnitFacts) {
     }
 }
 
-/// Keeps the marked elements; returns the new index of each old one.
-fn renumber<T>(list: &mut Vec<T>, keep: &[bool]) -> Vec<usize> {
-    let mut next = 0;
-    let numbers = keep
-        .iter()
-        .map(|k| {
-            next += usize::from(*k);
-            if *k { next - 1 } else { usize::MAX }
-        })
+/// Keeps the marked elements, in order of their ranks; returns the new index of each old one.
+fn renumber<T>(list: &mut Vec<T>, keep: &[bool], ranks: &[usize]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..list.len()).filter(|i| keep[*i]).collect();
+    order.sort_by_key(|i| (ranks[*i], *i));
+    let mut numbers = vec![usize::MAX; list.len()];
+    for (new, old) in order.iter().enumerate() {
+        numbers[*old] = new;
+    }
+    let mut kept: Vec<(usize, T)> = std::mem::take(list)
+        .into_iter()
+        .zip(&numbers)
+        .filter(|(_, number)| **number != usize::MAX)
+        .map(|(item, number)| (*number, item))
         .collect();
-    let mut marks = keep.iter();
-    list.retain(|_| marks.next().copied().unwrap_or(false));
+    kept.sort_by_key(|(number, _)| *number);
+    list.extend(kept.into_iter().map(|(_, item)| item));
     numbers
 }
 

@@ -246,6 +246,8 @@ pub enum Usage {
     Compare,
     /// A variable is written.
     Write,
+    /// Its address goes to a library function that may write there, but does not keep it.
+    Lend,
     /// A variable's address is taken such that it might be written.
     Escape,
 }

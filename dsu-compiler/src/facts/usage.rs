@@ -7,8 +7,116 @@ use crate::clang::{self, Node};
 use crate::facts::Usage;
 use crate::text::lexer::{Kind, Lexer};
 
+/// Library functions that neither keep the pointers they get nor give them to anybody, though they may write there, or
+/// return them.
+const BORROWERS: &[&str] = &[
+    "accept",
+    "access",
+    "bcopy",
+    "bind",
+    "bzero",
+    "chdir",
+    "chmod",
+    "chown",
+    "clock_gettime",
+    "connect",
+    "creat",
+    "dprintf",
+    "explicit_bzero",
+    "fgets",
+    "fopen",
+    "fprintf",
+    "fputs",
+    "fread",
+    "fscanf",
+    "fstat",
+    "fwrite",
+    "getcwd",
+    "gethostname",
+    "getpeername",
+    "getrlimit",
+    "getrusage",
+    "getsockname",
+    "getsockopt",
+    "gettimeofday",
+    "gmtime_r",
+    "inet_ntop",
+    "inet_pton",
+    "link",
+    "localtime_r",
+    "lstat",
+    "memccpy",
+    "memcmp",
+    "memcpy",
+    "memmove",
+    "mempcpy",
+    "memset",
+    "mkdir",
+    "nanosleep",
+    "open",
+    "perror",
+    "pipe",
+    "poll",
+    "pread",
+    "printf",
+    "puts",
+    "pwrite",
+    "qsort",
+    "read",
+    "readlink",
+    "recv",
+    "recvfrom",
+    "rename",
+    "rmdir",
+    "select",
+    "send",
+    "sendto",
+    "setsockopt",
+    "sigaction",
+    "sigaddset",
+    "sigdelset",
+    "sigemptyset",
+    "sigfillset",
+    "sigismember",
+    "sigprocmask",
+    "snprintf",
+    "socketpair",
+    "sprintf",
+    "sscanf",
+    "stat",
+    "stpcpy",
+    "strcasecmp",
+    "strcat",
+    "strcmp",
+    "strcpy",
+    "strftime",
+    "strlcat",
+    "strlcpy",
+    "strlen",
+    "strncasecmp",
+    "strncat",
+    "strncmp",
+    "strncpy",
+    "strnlen",
+    "symlink",
+    "syslog",
+    "time",
+    "uname",
+    "unlink",
+    "utimes",
+    "vfprintf",
+    "vprintf",
+    "vsnprintf",
+    "vsprintf",
+    "vsyslog",
+    "waitpid",
+    "write",
+];
+
 /// What the expression climbed so far denotes.
 enum State {
+    /// What a borrower returns: perhaps a pointer into the object.
+    Lent,
     /// The object, or a part of it; whether that is one element of an array.
     Object(bool),
     /// A pointer into the object; whether to one element of an array.
@@ -25,6 +133,7 @@ pub fn of_variable(path: &[Node<'_>], text: &str) -> Usage {
         let step = match state {
             State::Object(element) => climb_object(parent, child, text, element),
             State::Pointer(element) => climb_pointer(parent, child, text, element),
+            State::Lent => climb_lent(parent, child),
         };
         match step {
             Step::Done(usage) => return usage,
@@ -90,12 +199,43 @@ fn climb_pointer(parent: Node<'_>, child: Node<'_>, text: &str, element: bool) -
             _ if points_to_const() => Step::Done(keep),
             _ => Step::Done(Usage::Escape),
         },
+        clang::CALL if borrows(parent) && points_to_const() => Step::Done(Usage::Point),
+        clang::CALL if borrows(parent) => match parent.ty().canonical().kind() {
+            clang::T_POINTER => Step::Climb(State::Lent),
+            _ => Step::Done(Usage::Lend),
+        },
         clang::CALL if points_to_const() && gives_pointer(parent) => Step::Done(Usage::Escape),
         clang::CALL if points_to_const() && calls_library(parent) => Step::Done(Usage::Point),
         clang::VARIABLE if points_to_const() && is_local(Some(parent)) => Step::Done(Usage::Point),
         _ if points_to_const() => Step::Done(keep),
         _ => Step::Done(Usage::Escape),
     }
+}
+
+/// What becomes of the pointer that a borrower returns: good as long as it is dropped or compared.
+fn climb_lent(parent: Node<'_>, child: Node<'_>) -> Step {
+    match parent.kind() {
+        clang::COMPOUND
+        | clang::IF
+        | clang::WHILE
+        | clang::FOR
+        | clang::DO
+        | clang::CASE
+        | clang::LABEL
+        | clang::DEFAULT => Step::Done(Usage::Lend),
+        clang::CAST if parent.ty().canonical().kind() == clang::T_VOID => Step::Done(Usage::Lend),
+        clang::PAREN => Step::Climb(State::Lent),
+        clang::UNEXPOSED_EXPR if is_implicit(parent, child) => Step::Climb(State::Lent),
+        _ => Step::Done(Usage::Escape),
+    }
+}
+
+/// Whether a call is one of a borrower: also under the names that the compiler and checked headers give them.
+fn borrows(call: Node<'_>) -> bool {
+    let Some(function) = callee(call) else { return false };
+    let name = function.name();
+    let plain = name.trim_start_matches("__builtin_").trim_start_matches("__").trim_end_matches("_chk");
+    BORROWERS.contains(&plain) && (function.in_system_header() || name.starts_with("__builtin_"))
 }
 
 /// Whether a subscript is `[0]`: the element at the head stands for the whole array.
@@ -112,11 +252,16 @@ fn is_local(node: Option<Node<'_>>) -> bool {
 
 /// Whether a call is one of a function of a system header: those do not keep what they get as pointer to `const`.
 fn calls_library(call: Node<'_>) -> bool {
+    callee(call).is_some_and(|f| f.in_system_header())
+}
+
+/// The function that a call names.
+fn callee(call: Node<'_>) -> Option<Node<'_>> {
     let mut callee = call.children().into_iter().next();
     while let Some(node) = callee.filter(|n| matches!(n.kind(), clang::PAREN | clang::UNEXPOSED_EXPR)) {
         callee = node.children().into_iter().next();
     }
-    callee.and_then(Node::referenced).is_some_and(|f| f.kind() == clang::FUNCTION && f.in_system_header())
+    callee.and_then(Node::referenced).filter(|f| f.kind() == clang::FUNCTION)
 }
 
 /// Whether an expression is an implicit conversion of another: those have no text of their own.

@@ -133,7 +133,7 @@ fn shape(old: &TypeDefinition, members: Vec<Member>, reordered: bool, natural: b
 }
 
 /// The element type behind all arrays, and how many elements there are.
-fn innermost(ty: &str) -> (&str, u64) {
+pub fn innermost(ty: &str) -> (&str, u64) {
     let (mut rest, mut count) = (ty, 1u64);
     while let Some((length, element)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
         count = count.saturating_mul(length.parse().unwrap_or(0));
@@ -144,7 +144,7 @@ fn innermost(ty: &str) -> (&str, u64) {
 }
 
 /// A field of the new source with the size that its type has in the running program.
-fn effective(field: &Field, sizes: &Sizes) -> Field {
+pub fn effective(field: &Field, sizes: &Sizes) -> Field {
     let (element, count) = innermost(&field.ty);
     match sizes.get(element) {
         Some((size, align)) => Field { size: size.saturating_mul(count), align: *align, ..field.clone() },
@@ -162,7 +162,8 @@ pub fn own_fields(ty: &TypeDefinition) -> impl Iterator<Item = &Field> {
     ty.fields.iter().filter(|f| !is_ours(&f.name) && !is_filler(f))
 }
 
-fn member(field: &Field, offset: u64, since: u32) -> Member {
+/// A field as a member of a shape.
+pub fn member(field: &Field, offset: u64, since: u32) -> Member {
     Member {
         name: field.name.clone(),
         offset,
@@ -475,7 +476,7 @@ impl<'a> Planner<'a> {
             push(&mut filled, &mut parts, m.clone());
         }
         let laid_out = natural(&parts);
-        let flexible = self.after.last().is_some_and(|f| f.size == 0);
+        let flexible = self.source.flexible || self.after.last().is_some_and(|f| f.size == 0);
         if align_up(laid_out.end, self.old.align * 8) < self.old.size * 8 && !flexible {
             for pad in gap(laid_out.end, self.old.size * 8) {
                 push(&mut filled, &mut parts, pad);
@@ -487,7 +488,8 @@ impl<'a> Planner<'a> {
     /// Whether the source's own text, followed by members of ours, is laid out like `members`.
     fn is_as_in_source(&self, members: &[Member]) -> bool {
         let own: Vec<&Member> = members.iter().take_while(|m| !m.is_ours()).collect();
-        if own.len() != self.after.len() || members.iter().skip(own.len()).any(|m| !m.is_ours()) {
+        let ours = members.iter().skip(own.len()).map(|m| m.name.as_str());
+        if own.len() != self.after.len() || !ours.eq([STAMP, SLOP]) && members.len() > own.len() {
             return false;
         }
         let fields: Vec<Field> =
@@ -558,7 +560,7 @@ fn rooms(old: &TypeDefinition) -> Vec<Room> {
         at = at.max(start + width);
         after_bits = field.bits.map(|_| at);
     }
-    let flexible = fields.last().is_some_and(|f| f.size == 0);
+    let flexible = old.flexible || fields.last().is_some_and(|f| f.size == 0);
     if !flexible {
         padding(&mut rooms, at, old.size * 8, after_bits);
     }

@@ -1,0 +1,155 @@
+//! Code that carries the values of variables over the commit, as text for the end of their units.
+
+use std::fmt::Write as _;
+
+use crate::analyse::model::{Model, VariableRef};
+use crate::description::Description;
+use crate::diff::ctypes::{Scope, array};
+use crate::diff::data::{Data, Fate};
+use crate::diff::transform::{Additions, Carry, PRELUDE, copied};
+use crate::diff::types::Types;
+use crate::facts::{TypeDefinition, TypeKind, Variable};
+use crate::layout::is_ours;
+use crate::layout::place::Change;
+
+/// Adds the carries of all variables that need one. `additions` knows which types a person transforms.
+pub fn add(old: &Description, new: &Description, types: &Types, data: &Data, additions: &mut Additions) {
+    for (at, fate) in &data.fates {
+        let writer = Writer { old: &old.model, new: &new.model, types, additions, at: *at };
+        let body = match fate {
+            Fate::Moved(before) => writer.moved(*before),
+            Fate::Bind(_) if data.reset.contains(at) => Ok(writer.reset()),
+            Fate::Bind(_) if data.seeded.contains(at) => Ok(writer.seeded()),
+            _ => continue,
+        };
+        let name = new.model.units[at.unit].facts.local_name(new.model.variable(*at));
+        match body {
+            Ok(Some(body)) => {
+                let symbol = format!("dsu_carry_{}", new.model.variable_label(*at));
+                let reversible = matches!(fate, Fate::Bind(_)) && !data.reset.contains(at);
+                let text = additions.texts.entry(at.unit).or_default();
+                let _ = write!(
+                    text,
+                    "\n# 1 \"<dsu>\"\n{PRELUDE} {} int {symbol}(void); __attribute__((used)) int {symbol}(void) {{ {} return 0; }}\n",
+                    body.before, body.statements
+                );
+                additions.carries.push(Carry { name, symbol, reversible });
+            }
+            Ok(None) => {}
+            Err(reason) => additions.refusals.push(format!("variable {name}: {reason}")),
+        }
+    }
+}
+
+struct Body {
+    /// Declarations in front of the function.
+    before: String,
+    statements: String,
+}
+
+struct Writer<'a> {
+    old: &'a Model,
+    new: &'a Model,
+    types: &'a Types,
+    additions: &'a Additions,
+    at: VariableRef,
+}
+
+impl Writer<'_> {
+    fn variable(&self) -> &Variable {
+        self.new.variable(self.at)
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope::new(self.new, &self.new.units[self.at.unit])
+    }
+
+    /// How the end of the unit names the variable: those of functions only by the symbol they get. `new`: it is the patch's.
+    fn name(&self, new: bool) -> Option<(String, String)> {
+        let v = self.variable();
+        if v.function.is_none() {
+            return Some((String::new(), v.name.clone()));
+        }
+        let label = self.new.variable_label(self.at);
+        let symbol = if new { format!("dsu_l_{label}") } else { format!("dsu_g_{label}") };
+        let declared = self.scope().declare(&v.ty, &format!("dsu_x_{label}"))?;
+        Some((format!("extern {declared} __asm__(\"{symbol}\");"), format!("dsu_x_{label}")))
+    }
+
+    /// From the old storage to the new one.
+    fn moved(&self, before: VariableRef) -> Result<Option<Body>, String> {
+        let (o, v) = (self.old.variable(before), self.variable());
+        let unknown = || "its type has no name outside of its function".to_owned();
+        let (declaration, name) = self.name(true).ok_or_else(unknown)?;
+        let old = format!("dsu_old_{}", self.new.variable_label(self.at));
+        let scope = self.scope();
+        let declared = scope.declare(&o.ty, &old).ok_or_else(unknown)?;
+        let statements = copied((&name, &v.ty), (&old, &o.ty), &scope)?;
+        Ok(Some(Body { before: format!("{declaration} extern {declared};"), statements }))
+    }
+
+    /// The text of the new initial value, as a variable of the carry's own.
+    fn initial(&self, name: &str) -> Option<String> {
+        let definition = self.variable().definition.as_ref()?;
+        let (start, end) = definition.initializer?;
+        let text = self.new.units[self.at.unit].image.text.get(start..end)?;
+        // Not constant: objects inside may have to be brought to their newest version.
+        Some(format!("static __typeof__({name}) dsu_initial = {text}\n;"))
+    }
+
+    /// Everything as initialised.
+    fn reset(&self) -> Option<Body> {
+        let (before, name) = self.name(false)?;
+        let statements = match self.initial(&name) {
+            Some(initial) => format!("{initial} __builtin_memcpy((void *)&{name}, &dsu_initial, sizeof {name});"),
+            None => format!("__builtin_memset((void *)&{name}, 0, sizeof {name});"),
+        };
+        Some(Body { before, statements })
+    }
+
+    /// New fields as initialised.
+    fn seeded(&self) -> Option<Body> {
+        let (before, name) = self.name(false)?;
+        let statements = self.fields(&self.variable().ty, &name, "dsu_initial", 0)?;
+        Some(Body { before, statements: format!("{} {statements}", self.initial(&name)?) })
+    }
+
+    /// Assignments to the new fields of all objects of changed types inside; `None` if there are none.
+    fn fields(&self, ty: &str, to: &str, from: &str, depth: u32) -> Option<String> {
+        if !self.types.holds_changed(ty) || depth > 16 {
+            return None;
+        }
+        if let Some((length, element)) = array(ty) {
+            let i = format!("dsu_i{depth}");
+            let inner = self.fields(element, &format!("{to}[{i}]"), &format!("{from}[{i}]"), depth + 1)?;
+            return Some(format!("for (unsigned long {i} = 0; {i} < {length}; {i}++) {{ {inner} }}"));
+        }
+        let name = crate::layout::place::innermost(ty).0;
+        let t = self.definition(name).filter(|t| t.kind == TypeKind::Struct)?;
+        let mut text = String::new();
+        let by_hand = self.additions.transformed.get(name).copied().unwrap_or(false);
+        if let Some(planned) = self.types.planned.get(name).filter(|_| !by_hand) {
+            for change in &planned.changes {
+                let Change::Added(field) = change else { continue };
+                let f = &field.name;
+                let _ = match field.bits {
+                    Some(_) => write!(text, " {to}.{f} = {from}.{f};"),
+                    None => write!(text, " __builtin_memcpy((void *)&{to}.{f}, &{from}.{f}, sizeof {to}.{f});"),
+                };
+            }
+        }
+        let added = |name: &str| {
+            let planned = self.types.planned.get(&t.name);
+            planned.is_some_and(|p| p.to_transform().any(|(_, now)| now.name == name))
+        };
+        for f in t.fields.iter().filter(|f| !f.name.is_empty() && !is_ours(&f.name) && !added(&f.name)) {
+            let inner = self.fields(&f.ty, &format!("{to}.{}", f.name), &format!("{from}.{}", f.name), depth + 1);
+            text.push_str(&inner.unwrap_or_default());
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn definition(&self, name: &str) -> Option<&TypeDefinition> {
+        self.new.units[self.at.unit].facts.types.iter().find(|t| t.name == name)
+    }
+}

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::clang::{self, Ast, Bodies, ClangError, Node};
 use crate::facts::types::Printer;
 use crate::facts::{
-    Attributes, Definition, FieldUse, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage,
-    Variable, VariableDefinition, content, shape, usage,
+    Attributes, Definition, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage, Variable,
+    VariableDefinition, access, content, initializer, shape, usage,
 };
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
@@ -114,6 +114,12 @@ fn prune(facts: &mut UnitFacts, before: &UnitFacts) {
     }
     for field_use in &mut facts.field_uses {
         field_use.inside = functions[field_use.inside];
+    }
+    for list in &mut facts.initializers {
+        list.inside = list.inside.map(|i| functions[i]);
+    }
+    for local in &mut facts.unset_locals {
+        local.inside = functions[local.inside];
     }
     for l in &mut facts.loops {
         l.function = functions[l.function];
@@ -513,10 +519,12 @@ impl<'t> Walker<'t> {
         match node.kind() {
             clang::DECL_REF => self.reference(node, path),
             clang::CALL => self.indirect_call(node),
-            clang::MEMBER => self.field_use(node),
+            clang::MEMBER => self.field_use(node, path),
+            clang::INIT_LIST => self.initializer_list(node, path),
             clang::FOR | clang::WHILE | clang::DO => self.loop_statement(node),
             clang::FUNCTION => return self.function(node),
             clang::VARIABLE if node.has_global_storage() && !node.is_register() => self.variable(node),
+            clang::VARIABLE => self.local(node),
             clang::STRUCT | clang::UNION | clang::ENUM => self.type_definition(node),
             clang::TYPEDEF => self.printer.note_typedef(node),
             _ => {}
@@ -553,24 +561,23 @@ impl<'t> Walker<'t> {
         self.facts.references.push(Reference { at, target, usage, inside: self.inside });
     }
 
-    fn field_use(&mut self, node: Node<'_>) {
-        let (Some(inside), Some(field)) = (self.inside, node.referenced()) else { return };
-        let Some(record) = field.parent().filter(|_| field.kind() == clang::FIELD && !field.in_system_header()) else {
-            return;
-        };
-        if let Some(ty) = self.printer.name(record) {
-            let (at, line) = (node.location(), node.presumed().1);
-            self.facts.field_uses.push(FieldUse {
-                inside,
-                ty,
-                field: field.name(),
-                at,
-                expression: node.range(),
-                base: (0, 0),
-                arrow: false,
-                rvalue: false,
-                line,
-            });
+    fn field_use<'a>(&mut self, node: Node<'a>, path: &[Node<'a>]) {
+        if let Some(inside) = self.inside {
+            self.facts.field_uses.extend(access::of_member(node, path, inside, &self.printer, self.text));
+        }
+    }
+
+    /// An initialiser list that is not part of another one.
+    fn initializer_list<'a>(&mut self, node: Node<'a>, path: &[Node<'a>]) {
+        if !initializer::is_nested(path) {
+            let lists = initializer::lists(node, self.inside, &self.printer, self.text);
+            self.facts.initializers.extend(lists);
+        }
+    }
+
+    fn local(&mut self, node: Node<'_>) {
+        if let Some(inside) = self.inside {
+            self.facts.unset_locals.extend(initializer::unset_local(node, inside, &self.printer, self.text));
         }
     }
 

@@ -6,8 +6,10 @@
 use dsu_abi::Id;
 use serde::{Deserialize, Serialize};
 
+mod access;
 pub mod content;
 pub mod extract;
+mod initializer;
 pub mod shape;
 pub mod types;
 pub mod typeuse;
@@ -30,6 +32,8 @@ pub struct UnitFacts {
     pub types: Vec<TypeDefinition>,
     /// Initialiser lists of structs and unions that are not from system headers.
     pub initializers: Vec<InitializerList>,
+    /// Variables of functions that are structs not from system headers and start without a value.
+    pub unset_locals: Vec<UnsetLocal>,
     /// Calls whose result becomes a pointer to a struct that is not from a system header.
     pub creations: Vec<Creation>,
     /// What is done with structs as a whole.
@@ -282,6 +286,11 @@ pub struct FieldUse {
     pub arrow: bool,
     /// The base is a value without an address: the result of a call, of an assignment, of `?:`.
     pub rvalue: bool,
+    /// The object is `const`, `volatile`.
+    pub qualifiers: (bool, bool),
+    /// Nothing is read or written: the operand of `sizeof`, part of a static initialiser, an offset from a number instead
+    /// of an object, an address that is only compared.
+    pub abstract_only: bool,
     /// The user's line.
     pub line: u32,
 }
@@ -297,10 +306,28 @@ pub struct InitializerList {
     pub open: usize,
     /// Offset of the `}`.
     pub close: usize,
-    /// Its elements: the offset of each, and whether it has a designator.
-    pub elements: Vec<(usize, bool)>,
-    /// Braces of a nested list are left out: elements and members do not correspond.
+    /// Its elements: the offset of each, and if it has no designator, the member that it is for (empty if that has no name).
+    pub elements: Vec<(usize, Option<String>)>,
+    /// Braces of a nested list are left out: elements and members do not correspond. If `open` is `close`, the braces
+    /// left out are those of this list: its elements stand in the list around it.
     pub elided: bool,
+    /// The user's line.
+    pub line: u32,
+}
+
+/// A variable of a function, not `static`, that starts without a value and is a struct, or an array of structs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsetLocal {
+    /// The function it is in, by index.
+    pub inside: usize,
+    /// Its name.
+    pub name: String,
+    /// Canonical name of the struct.
+    pub ty: String,
+    /// If it is an array: its lengths, outermost first; 0 for one that is only known at run time.
+    pub lengths: Vec<u64>,
+    /// Behind its declarator and attributes, where an initialiser goes.
+    pub at: usize,
     /// The user's line.
     pub line: u32,
 }

@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::clang::{Bodies, ClangError};
-use crate::facts::{Field, Function, Item, TypeDefinition, TypeKind, TypeText, UnitFacts, Variable, extract};
+use crate::facts::{
+    Field, Function, Item, TypeDefinition, TypeKind, TypeText, UnitFacts, Variable, extract, same_type,
+};
 use crate::layout::{self, Shape, Shapes};
-use crate::rewrite::{RewriteError, shape};
+use crate::rewrite::{RewriteError, initializer, shape};
 use crate::text::edits::{Edits, Overlap};
 use crate::text::lexer::{Kind, Lexer, after_semicolon};
 use crate::unit::UnitImage;
@@ -202,6 +204,8 @@ pub fn reshape(image: &UnitImage, facts: &UnitFacts, shapes: &Shapes) -> Result<
     }
     let mut edits = Edits::default();
     shape::definitions(facts, &image.text, shapes, &mut edits)?;
+    // In another order, members would get values that are not for them.
+    initializer::lists(facts, &image.text, shapes, &mut edits)?;
     let text = edits.apply(&image.text)?;
     let again = extract::read(&text, &image.flags, bodies_matter(facts))?;
     if let Some(message) = again.errors.first().filter(|_| facts.errors.is_empty()) {
@@ -238,9 +242,21 @@ fn take_types(result: &mut UnitFacts, again: &UnitFacts, concerned: &[&str]) -> 
         let new = found.get_mut(t.name.as_str()).and_then(Vec::pop).filter(|new| new.kind == t.kind);
         let new = new.ok_or_else(|| ReshapeError::Missing(t.name.clone(), concerned.join(", ")))?;
         (t.size, t.align) = (new.size, new.align);
-        t.fields.clone_from(&new.fields);
+        let fields = new.fields.iter().map(|f| match declared(t, f) {
+            // Its place in the text is that in the original.
+            Some(was) => Field { declaration: was.declaration, line: was.line, ..f.clone() },
+            None => f.clone(),
+        });
+        t.fields = fields.collect();
     }
     Ok(())
+}
+
+/// The field of the source that one of the rewritten definition is.
+fn declared<'a>(t: &'a TypeDefinition, field: &Field) -> Option<&'a Field> {
+    let unnamed = |f: &Field| f.name.is_empty() && f.bits.is_none();
+    let same = |f: &&Field| if unnamed(field) { unnamed(f) && f.ty == field.ty } else { f.name == field.name };
+    t.fields.iter().find(same)
 }
 
 fn take_variables(result: &mut UnitFacts, again: &UnitFacts, concerned: &[&str]) -> Result<(), ReshapeError> {
@@ -287,6 +303,9 @@ fn verify(t: &TypeDefinition, shape: &Shape) -> Result<(), ReshapeError> {
         let (want, align) = (shape.size, shape.align);
         return mismatch(format!("its size is {} (alignment {}), not {want} ({align})", t.size, t.align));
     }
+    if t.kind == TypeKind::Enum {
+        return Ok(());
+    }
     for member in shape.members.iter().filter(|m| !m.name.is_empty()) {
         let Some(field) = t.fields.iter().find(|f| f.name == member.name) else {
             return mismatch(format!("it has no member {}", member.name));
@@ -299,7 +318,9 @@ fn verify(t: &TypeDefinition, shape: &Shape) -> Result<(), ReshapeError> {
                 member.name, is.0, is.2, want.0, want.2
             ));
         }
-        if field.ty != member.ty {
+        // What a type without a name contains is compared where its own members are.
+        let comparable = !member.is_ours() && !member.ty.contains('{') && !field.ty.contains('{');
+        if comparable && !same_type(&field.ty, &member.ty) {
             return mismatch(format!("{} is of type {}, not {}", member.name, field.ty, member.ty));
         }
     }

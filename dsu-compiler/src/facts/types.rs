@@ -16,6 +16,10 @@ impl Printer {
     /// Notes that a typedef gives a name to a struct, union or enum without a tag.
     pub fn note_typedef(&mut self, node: Node<'_>) {
         let (mut ty, mut name) = (node.ty().canonical(), node.name());
+        // One of ours, of a struct that the program knows by another name.
+        if name.starts_with("dsu_type_") {
+            return;
+        }
         // A pointer to it, or an array, may be all that has a name.
         while matches!(ty.kind(), clang::T_POINTER | clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY) {
             (ty, name) = if ty.kind() == clang::T_POINTER {
@@ -170,7 +174,7 @@ impl Printer {
 }
 
 /// Whether a node is a struct or union that is a member without a name.
-fn is_unnamed_member(node: Node<'_>) -> bool {
+pub(super) fn is_unnamed_member(node: Node<'_>) -> bool {
     matches!(node.kind(), clang::STRUCT | clang::UNION) && node.is_unnamed_member()
 }
 

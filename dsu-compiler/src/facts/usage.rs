@@ -289,7 +289,7 @@ fn is_first(parent: Node<'_>, child: Node<'_>) -> bool {
 }
 
 /// The first byte of a unary operator; postfix operators included.
-fn unary_operator(parent: Node<'_>, child: Node<'_>, text: &str) -> u8 {
+pub(super) fn unary_operator(parent: Node<'_>, child: Node<'_>, text: &str) -> u8 {
     let ((start, end), (inner, inner_end)) = (parent.range(), child.range());
     let place = if start < inner { start..inner } else { inner_end..end };
     text.get(place).and_then(|t| tokens(t).bytes().next()).unwrap_or(0)
@@ -300,7 +300,7 @@ fn binary_operator(parent: Node<'_>, child: Node<'_>, text: &str) -> Option<Stri
     operator_text(parent, text).filter(|operator| operator != "=" || is_first(parent, child))
 }
 
-fn operator_text(parent: Node<'_>, text: &str) -> Option<String> {
+pub(super) fn operator_text(parent: Node<'_>, text: &str) -> Option<String> {
     let children = parent.children();
     let (left, right) = (children.first()?.range(), children.get(1)?.range());
     Some(tokens(text.get(left.1..right.0)?).trim_matches(['(', ')']).to_owned())

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub mod access;
+pub mod initializer;
 pub mod shape;
 
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
@@ -23,6 +25,14 @@ pub enum RewriteError {
     /// Edits overlap.
     #[error(transparent)]
     Overlap(#[from] Overlap),
+    /// Something that uses a type cannot be rewritten for its layout.
+    #[error("line {line}: {what}")]
+    Use {
+        /// The user's line.
+        line: u32,
+        /// What, why not, and what to do about it.
+        what: String,
+    },
     /// A type cannot be given the layout it should have.
     #[error("{file}:{line}: the layout of {ty} cannot be controlled: {reason}")]
     Layout {
@@ -85,7 +95,7 @@ pub fn rewrite(job: &Job<'_>) -> Result<(String, Uses), RewriteError> {
     rewriter.declarations();
     rewriter.points();
     rewriter.static_locals();
-    shape::definitions(rewriter.facts(), rewriter.text(), job.shapes, &mut rewriter.edits)?;
+    rewriter.shapes()?;
     rewriter.prelude();
     if job.purpose == Purpose::Patch {
         rewriter.visibility();
@@ -408,6 +418,14 @@ impl<'a> Rewriter<'a> {
                 self.edits.insert(d.declarator, format!(" __asm__(\"dsu_l_{label}\") __attribute__((used))"));
             }
         }
+    }
+
+    /// Everything that depends on how types are laid out.
+    fn shapes(&mut self) -> Result<(), RewriteError> {
+        let (facts, text, shapes) = (self.facts(), self.text(), self.job.shapes);
+        shape::definitions(facts, text, shapes, &mut self.edits)?;
+        access::accesses(facts, text, shapes, &mut self.edits)?;
+        initializer::lists(facts, text, shapes, &mut self.edits)
     }
 
     /// What the program hides from other modules, a patch must be able to refer to all the same.

@@ -12,7 +12,7 @@ struct Edit {
     at: usize,
     remove: usize,
     /// Insertions at one offset: lower ranks come first in the result.
-    rank: i64,
+    rank: (i64, i64),
     insert: String,
 }
 
@@ -24,21 +24,22 @@ pub struct Overlap(pub usize);
 impl Edits {
     /// Replaces `remove` bytes at `at`.
     pub fn replace(&mut self, at: usize, remove: usize, insert: impl Into<String>) {
-        self.list.push(Edit { at, remove, rank: i64::MAX, insert: insert.into() });
+        self.list.push(Edit { at, remove, rank: (i64::MAX, 0), insert: insert.into() });
     }
 
     /// Inserts before byte `at`, after what was inserted there before.
     pub fn insert(&mut self, at: usize, insert: impl Into<String>) {
-        let rank = self.list.len() as i64;
+        let rank = (self.list.len() as i64, 0);
         self.list.push(Edit { at, remove: 0, rank, insert: insert.into() });
     }
 
     /// Inserts an opening text at `start` and a closing one at `end`, so that ranges that share
-    /// an end nest properly: of two ranges with one start, the longer one opens first.
+    /// an end nest properly: of two ranges with one start, the longer one opens first. Of two equal ranges the first one
+    /// wrapped is the outer one.
     pub fn wrap(&mut self, start: usize, end: usize, open: impl Into<String>, close: impl Into<String>) {
-        let length = (end - start) as i64;
-        self.list.push(Edit { at: start, remove: 0, rank: (1 << 40) - length, insert: open.into() });
-        self.list.push(Edit { at: end, remove: 0, rank: length - (1 << 40), insert: close.into() });
+        let (length, number) = ((end - start) as i64, self.list.len() as i64);
+        self.list.push(Edit { at: start, remove: 0, rank: ((1 << 40) - length, number), insert: open.into() });
+        self.list.push(Edit { at: end, remove: 0, rank: (length - (1 << 40), -number), insert: close.into() });
     }
 
     /// The edited text.
@@ -68,10 +69,11 @@ mod tests {
         let mut edits = Edits::default();
         edits.wrap(0, 4, "<", ">");
         edits.wrap(0, 1, "[", "]");
+        edits.wrap(0, 1, "(", ")");
         edits.replace(0, 1, "F");
         edits.insert(4, "1");
         edits.insert(4, "2");
-        assert_eq!(edits.apply("f(x);")?, "<[F](x)>12;");
+        assert_eq!(edits.apply("f(x);")?, "<[(F)](x)>12;");
         Ok(())
     }
 

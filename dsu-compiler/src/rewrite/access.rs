@@ -1,0 +1,81 @@
+//! Rewriting accesses to fields that objects of older versions lack: the object is brought up to date first.
+//!
+//! `p->f` becomes `dsu_at_LABEL(p)->f`, and `x.f` becomes `dsu_at_LABEL(&(x))->f`. A struct that is no object, such as the
+//! result of a call, is copied into one that lasts as long as the block: `dsu_at_LABEL((dsu_type_LABEL[1]){ call() })->f`.
+
+use std::collections::BTreeSet;
+
+use crate::facts::{FieldUse, UnitFacts};
+use crate::layout::{Shape, Shapes};
+use crate::rewrite::RewriteError;
+use crate::text::edits::Edits;
+use crate::text::lexer::{Kind, Lexer, Token};
+
+/// Rewrites all accesses to fields that not all objects have.
+///
+/// # Errors
+/// When the facts do not fit the text.
+pub fn accesses(facts: &UnitFacts, text: &str, shapes: &Shapes, edits: &mut Edits) -> Result<(), RewriteError> {
+    let mut addressing = BTreeSet::new();
+    for access in &facts.field_uses {
+        let Some(shape) = shapes.get(&access.ty).filter(|shape| is_checked(access, shape)) else { continue };
+        let function = &facts.functions[access.inside];
+        if function.definition.as_ref().is_some_and(|d| d.system) {
+            continue;
+        }
+        migrate(access, shape, text, edits)?;
+        if !access.arrow {
+            addressing.insert(access.inside);
+        }
+    }
+    // A variable whose address is taken cannot be `register`.
+    for function in addressing {
+        if let Some(d) = &facts.functions[function].definition {
+            forget_register(text.get(..d.end).unwrap_or(""), d.start, edits);
+        }
+    }
+    Ok(())
+}
+
+/// Whether an access must look at the object's version.
+fn is_checked(access: &FieldUse, shape: &Shape) -> bool {
+    // Of unnamed members, one stands for all.
+    !access.abstract_only && shape.members.iter().any(|m| m.name == access.field && m.since > 0)
+}
+
+fn migrate(access: &FieldUse, shape: &Shape, text: &str, edits: &mut Edits) -> Result<(), RewriteError> {
+    let ((start, end), label) = (access.base, &shape.label);
+    let (open, close) = match (access.arrow, access.rvalue) {
+        (true, _) => (String::new(), ""),
+        (false, false) => ("&(".to_owned(), ")"),
+        (false, true) => (format!("(dsu_type_{label}[1]){{ "), " }"),
+    };
+    // Qualifiers go on counting: a read of a volatile object stays one.
+    let qualified = match access.qualifiers {
+        (false, false) => None,
+        (true, false) => Some("const"),
+        (false, true) => Some("volatile"),
+        (true, true) => Some("const volatile"),
+    };
+    let (cast, cast_end) = qualified.map_or((String::new(), ""), |q| (format!("(({q} dsu_type_{label} *)"), ")"));
+    edits.wrap(start, end, format!("{cast}dsu_at_{label}({open}"), format!("{close}){cast_end}"));
+    if !access.arrow {
+        let misplaced = || RewriteError::Misplaced(access.field.clone(), access.at);
+        let between = Lexer::new(text.get(..access.at).ok_or_else(misplaced)?, end);
+        let dot = between.filter(|t| text.get(t.start..t.end) == Some(".")).last().ok_or_else(misplaced)?;
+        edits.replace(dot.start, 1, "->");
+    }
+    Ok(())
+}
+
+/// Takes `register` away from the declarations of a function, those of variables in a given register excepted.
+fn forget_register(text: &str, start: usize, edits: &mut Edits) {
+    let tokens: Vec<Token> = Lexer::new(text, start).collect();
+    let word = |t: &Token| text.get(t.start..t.end).unwrap_or("");
+    for (n, token) in tokens.iter().enumerate().filter(|(_, t)| t.kind == Kind::Identifier && word(t) == "register") {
+        let declaration = tokens[n..].iter().map(word).take_while(|w| !matches!(*w, ";" | "{"));
+        if !declaration.into_iter().any(|w| matches!(w, "asm" | "__asm__" | "__asm")) {
+            edits.replace(token.start, token.end - token.start, "");
+        }
+    }
+}

@@ -37,9 +37,12 @@ fn programs_with_changed_structs_behave_like_new_ones() -> Outcome<()> {
     if failures.is_empty() { Ok(()) } else { Err(failures.into()) }
 }
 
-/// The values of a directive.
+/// The values of a directive, which may be a comment of either kind.
 fn directives<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
-    let value = |line: &'a str| line.strip_prefix("//! ")?.strip_prefix(name)?.strip_prefix(": ");
+    let value = |line: &'a str| {
+        let line = line.strip_prefix("//! ").or_else(|| line.strip_prefix("/*! ")?.strip_suffix(" */"))?;
+        line.strip_prefix(name)?.strip_prefix(": ")
+    };
     source.lines().filter_map(value).collect()
 }
 
@@ -198,14 +201,14 @@ fn runtime(shapes: &Shapes) -> String {
     let mut text = String::from(
         "#include <stdlib.h>\n#include <string.h>\n\
          void *old_memory(unsigned long n) { return memset(malloc(n), 0xa5, n); }\n\
-         void dsu_migrate(void *object, unsigned long stamp) { char *o = object; switch (stamp) {\n",
+         void dsu_migrate(void *object, unsigned long stamp) { char *o = object; int b; switch (stamp) {\n",
     );
     for (number, shape) in shapes.values().enumerate() {
         let Some(at) = shape.stamp_offset() else { continue };
         let _ = writeln!(text, "case {}:", stamp(number));
         for m in shape.members.iter().filter(|m| m.since > 0) {
             let (from, bits) = (m.offset, m.bits.map_or(m.size * 8, u64::from));
-            let _ = writeln!(text, "for (int b = {from}; b < {}; b++) o[b / 8] &= ~(1 << b % 8);", from + bits);
+            let _ = writeln!(text, "for (b = {from}; b < {}; b++) o[b / 8] &= ~(1 << b % 8);", from + bits);
         }
         let _ = writeln!(text, "memcpy(o + {at}, &stamp, 8); return;");
     }

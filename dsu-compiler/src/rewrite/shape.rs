@@ -78,7 +78,7 @@ fn up_to_date(shape: &Shape) -> String {
     let ty = if steps == 0 { name.to_owned() } else { format!("__typeof__({}({name} *)0)", "*".repeat(steps + 1)) };
     // The text is preprocessed: 2 is `__ATOMIC_ACQUIRE`.
     format!(
-        " typedef {ty} dsu_type_{label}; static inline __attribute__((always_inline, unused)) dsu_type_{label} \
+        " typedef {ty} dsu_type_{label}; static __inline __attribute__((always_inline, unused)) dsu_type_{label} \
          *dsu_at_{label}(const volatile void *dsu_o) {{ dsu_type_{label} *dsu_p = (dsu_type_{label} *)dsu_o; if \
          (__builtin_expect(__atomic_load_n(&dsu_p->{STAMP}, 2) != {stamp}, 0)) \
          dsu_migrate(dsu_p, {stamp}); return dsu_p; }}"

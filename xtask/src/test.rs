@@ -4,7 +4,7 @@ use std::{process::Command, time::Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cmd, demo, deps, paths, server, tools, tutorial, ui};
+use crate::{changes, cmd, demo, deps, paths, server, tools, tutorial, ui};
 
 /// Runs all checks, cheap ones first. `quick` leaves out the real servers.
 pub fn task(quick: bool) -> Result<()> {
@@ -19,6 +19,7 @@ pub fn task(quick: bool) -> Result<()> {
     ui::stage("Tests");
     cargo(&["test", "--release", "--workspace", "--no-fail-fast"])?;
     demo::task()?;
+    changes::task()?;
     tutorial::task()?;
     if !quick {
         for name in servers {

@@ -11,9 +11,10 @@ pub const PROGRAM: &str = ".dsu.program";
 /// so that it survives `strip`.
 pub const CONTROL: &str = ".dsu.control";
 
-/// In executables: slots, the writable pointers to current versions of functions. Apart from
-/// other data, because slots are read often and written only by updates.
-pub const SLOTS: &str = ".dsu.slots";
+/// In objects: slots, the pointers to current versions of functions. They are read often and written
+/// only by updates, so they go with the data that is read-only once it is relocated: the pages of the
+/// program's variables stay as full as without them, and a stray store cannot hit a slot.
+pub const SLOTS: &str = ".data.rel.ro.dsu";
 
 /// In executables: the registry tables and their strings. Read-only and free of dynamic
 /// relocations, so they cost no memory until someone reads them.

@@ -122,7 +122,7 @@ static inline void cancelled(int *marked)
 
 /* A wrapper of a call that fails with -1 and knows no time-out, or an absolute one. */
 #define WRAP(type, name, params, args)                                                                                 \
-    DSU_HIDDEN type dsu_call_##name params                                                                             \
+    DSU_AT_REST type dsu_call_##name params                                                                            \
     {                                                                                                                  \
         if (outside())                                                                                                 \
             return name args;                                                                                          \
@@ -189,7 +189,7 @@ static __attribute__((noinline, cold)) int serve_without(pthread_mutex_t *mutex,
 }
 
 #define WRAP_CONDITION(name, params, args)                                                                             \
-    DSU_HIDDEN int dsu_call_##name params                                                                              \
+    DSU_AT_REST int dsu_call_##name params                                                                             \
     {                                                                                                                  \
         if (outside())                                                                                                 \
             return name args;                                                                                          \
@@ -225,7 +225,7 @@ static __attribute__((noinline, cold)) int64_t remaining(int64_t start, int64_t 
 }
 
 #define WRAP_MILLISECONDS(name, params, args)                                                                          \
-    DSU_HIDDEN int dsu_call_##name params                                                                              \
+    DSU_AT_REST int dsu_call_##name params                                                                             \
     {                                                                                                                  \
         if (outside())                                                                                                 \
             return name args;                                                                                          \
@@ -248,7 +248,7 @@ WRAP_MILLISECONDS(epoll_pwait, (int fd, struct epoll_event *events, int count, i
                   (fd, events, count, timeout, mask))
 
 #define WRAP_TIMESPEC(name, params, args)                                                                              \
-    DSU_HIDDEN int dsu_call_##name params                                                                              \
+    DSU_AT_REST int dsu_call_##name params                                                                             \
     {                                                                                                                  \
         if (outside())                                                                                                 \
             return name args;                                                                                          \
@@ -280,7 +280,7 @@ WRAP_TIMESPEC(pselect,
               (count, in, out, other, timeout, mask))
 
 /* Sleeps: the kernel says how much of an interrupted one is left. `clock_nanosleep` returns its error. */
-DSU_HIDDEN int dsu_call_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *rest)
+DSU_AT_REST int dsu_call_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *rest)
 {
     if (outside())
         return clock_nanosleep(clock, flags, time, rest);
@@ -304,7 +304,7 @@ DSU_HIDDEN int dsu_call_clock_nanosleep(clockid_t clock, int flags, const struct
     return result;
 }
 
-DSU_HIDDEN int dsu_call_nanosleep(const struct timespec *time, struct timespec *rest)
+DSU_AT_REST int dsu_call_nanosleep(const struct timespec *time, struct timespec *rest)
 {
     if (outside())
         return nanosleep(time, rest);
@@ -323,7 +323,7 @@ DSU_HIDDEN int dsu_call_nanosleep(const struct timespec *time, struct timespec *
     return result;
 }
 
-DSU_HIDDEN unsigned dsu_call_sleep(unsigned seconds)
+DSU_AT_REST unsigned dsu_call_sleep(unsigned seconds)
 {
     if (outside())
         return sleep(seconds);
@@ -335,7 +335,7 @@ DSU_HIDDEN unsigned dsu_call_sleep(unsigned seconds)
     return 0;
 }
 
-DSU_HIDDEN int dsu_call_usleep(useconds_t microseconds)
+DSU_AT_REST int dsu_call_usleep(useconds_t microseconds)
 {
     if (outside())
         return usleep(microseconds);

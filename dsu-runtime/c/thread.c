@@ -16,7 +16,7 @@ __thread struct dsu_tls_blocks dsu_tls_blocks __attribute__((tls_model("initial-
 extern char __libc_single_threaded __attribute__((weak));
 
 /* The state is set as well: a signal handler may have left a blocking call with longjmp. */
-DSU_HIDDEN const void *dsu_quiescent_enter(const char *name)
+DSU_AT_REST const void *dsu_quiescent_enter(const char *name)
 {
     const void *outer = (const void *)(uintptr_t)__atomic_load_n(&dsu_thread.inside, __ATOMIC_RELAXED);
     __atomic_store_n(&dsu_thread.condition, 0, __ATOMIC_RELAXED);
@@ -26,7 +26,7 @@ DSU_HIDDEN const void *dsu_quiescent_enter(const char *name)
 }
 
 /* Quiescent calls nest: `outer` is what dsu_quiescent_enter returned. */
-DSU_HIDDEN void dsu_quiescent_leave(const void *outer)
+DSU_AT_REST void dsu_quiescent_leave(const void *outer)
 {
     __atomic_store_n(&dsu_thread.inside, (uint64_t)(uintptr_t)outer, __ATOMIC_RELEASE);
 }
@@ -35,12 +35,12 @@ DSU_HIDDEN void dsu_quiescent_leave(const void *outer)
  * passes a mark, which the first activation takes, so that nested ones find none. */
 static __thread const char *dsu_mark __attribute__((tls_model("initial-exec")));
 
-DSU_HIDDEN void dsu_quiescent_pass(const char *name)
+DSU_AT_REST void dsu_quiescent_pass(const char *name)
 {
     dsu_mark = name;
 }
 
-DSU_HIDDEN const char *dsu_quiescent_take(void)
+DSU_AT_REST const char *dsu_quiescent_take(void)
 {
     const char *name = dsu_mark;
     dsu_mark = NULL;

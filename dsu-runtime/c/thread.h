@@ -5,6 +5,9 @@
 #include <stdint.h>
 
 #define DSU_HIDDEN __attribute__((visibility("hidden")))
+/* What a program calls at rest: kept close to its own code, so that a process that has just been forked need not fault in
+ * pages of its own for it. */
+#define DSU_AT_REST DSU_HIDDEN __attribute__((hot))
 #define DSU_LIKELY(x) __builtin_expect(!!(x), 1)
 #define DSU_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

@@ -116,7 +116,8 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
         binder.change().objects(&image, at, &record)
     });
     let objects = objects.collect::<Result<_>>()?;
-    let unprotected = Unprotected::new(copies.iter().map(|copy| (copy.destination, copy.size)))?;
+    let slots = stores.iter().map(|&(slot, _)| slot_range(slot));
+    let unprotected = Unprotected::new(slots.chain(copies.iter().map(|copy| (copy.destination, copy.size))))?;
     let entry = Box::new(Entry {
         public: describe(&image, manifest),
         layer,
@@ -260,10 +261,15 @@ impl Plan<'_> {
 /// The slot at `address`.
 ///
 /// # Safety
-/// `address` is that of a slot: mapped and writable for ever, aligned.
+/// `address` is that of a slot: mapped for ever, aligned.
 unsafe fn slot_at(address: u64) -> &'static AtomicU64 {
     // SAFETY: as the caller promises.
     unsafe { AtomicU64::from_ptr(address as *mut u64) }
+}
+
+/// The memory of a slot. Those of the executable are read-only, but for updates.
+fn slot_range(slot: u64) -> (u64, u64) {
+    (slot, size_of::<u64>() as u64)
 }
 
 impl Prepared {
@@ -320,7 +326,7 @@ impl Prepared {
             }
         }
         for &(slot, code) in &stores {
-            // SAFETY: checked when it was planned.
+            // SAFETY: checked when it was planned; writable while `unprotected` lives.
             unsafe { slot_at(slot) }.store(code, Ordering::Release);
         }
         control::set_state(to);
@@ -366,8 +372,9 @@ pub fn prepare_undo(patch: Id) -> Result<PreparedUndo> {
         let name = crate::registry::text_at(entry.public.name);
         return Err(Refusal::new(Status::Irreversible, &["patch ", name, " cannot be undone: ", reason]));
     }
+    let slots = entry.undo.slots.iter().map(|&(slot, _)| slot_range(slot));
     let copies = entry.undo.copies.iter().map(|(destination, old)| (*destination, old.len() as u64));
-    Ok(PreparedUndo(Unprotected::new(copies)?))
+    Ok(PreparedUndo(Unprotected::new(slots.chain(copies))?))
 }
 
 impl PreparedUndo {
@@ -378,7 +385,7 @@ impl PreparedUndo {
         let Some(entry) = journal::pop() else { return Ok(String::new()) };
         entry.types.withdraw();
         for (slot, previous) in entry.undo.slots.iter().rev() {
-            // SAFETY: a slot that the commit has written.
+            // SAFETY: a slot that the commit has written, writable while `self` lives.
             unsafe { slot_at(*slot) }.store(*previous, Ordering::Release);
         }
         for (destination, old) in entry.undo.copies.iter().rev() {
@@ -398,20 +405,15 @@ impl PreparedUndo {
 struct Unprotected(Vec<(u64, u64, i32)>);
 
 impl Unprotected {
-    fn new(variables: impl Iterator<Item = (u64, u64)>) -> Result<Self> {
-        let mut pages: Vec<(u64, u64, i32)> = Vec::new();
-        for (address, size) in variables.filter(|(_, size)| *size != 0) {
-            split_by_protection(page_down(address), page_up(address + size), &mut pages)?;
+    fn new(places: impl Iterator<Item = (u64, u64)>) -> Result<Self> {
+        let places = places.filter(|(_, size)| *size != 0);
+        let ranges = places.map(|(address, size)| (page_down(address), page_up(address + size), ())).collect();
+        let mut pages = Vec::new();
+        for (from, to, ()) in merged(ranges) {
+            split_by_protection(from, to, &mut pages)?;
         }
-        pages.sort_unstable();
         // Neighbours of one kind are changed together.
-        let mut merged: Vec<(u64, u64, i32)> = Vec::new();
-        for range in pages {
-            match merged.last_mut() {
-                Some(last) if last.2 == range.2 && range.0 <= last.1 => last.1 = last.1.max(range.1),
-                _ => merged.push(range),
-            }
-        }
+        let merged = merged(pages);
         let mut done = Self(Vec::with_capacity(merged.len()));
         for (from, to, protection) in merged {
             sys::protect(from, to, protection | libc::PROT_WRITE)?;
@@ -419,6 +421,19 @@ impl Unprotected {
         }
         Ok(done)
     }
+}
+
+/// Joins ranges of one kind that overlap or touch.
+fn merged<Kind: Ord>(mut ranges: Vec<(u64, u64, Kind)>) -> Vec<(u64, u64, Kind)> {
+    ranges.sort_unstable();
+    let mut merged: Vec<(u64, u64, Kind)> = Vec::new();
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if last.2 == range.2 && range.0 <= last.1 => last.1 = last.1.max(range.1),
+            _ => merged.push(range),
+        }
+    }
+    merged
 }
 
 impl Drop for Unprotected {

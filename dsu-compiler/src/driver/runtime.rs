@@ -3,6 +3,10 @@
 //! `libdsu.a` holds Rust's standard library in large pieces, of which an ordinary link takes whole ones. Linked
 //! relocatably once, with garbage collection from `libdsu`'s entry points, it shrinks to less than half; its own names
 //! then become local, so that they cannot clash with those of the program or of other Rust code in it.
+//!
+//! Its code comes in two parts: what a program at rest calls, which linkers put together with the program's own hot
+//! code, and all the rest, which stays behind the program's code. A process never touches the pages of the latter
+//! before an update.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,10 +40,15 @@ fn key(archive: &Path) -> Option<String> {
     Some(Cache::key(&["libdsu", env!("CARGO_PKG_VERSION"), &stamp]))
 }
 
+/// Names under which linkers place the two parts of the code.
+const LAYOUT: &str = "SECTIONS { .text.hot.dsu : { *(.text.hot .text.hot.*) } .text.dsu : { *(.text .text.*) } }\n";
+
 fn reduce(archive: &Path, directory: &Path) -> Option<Vec<u8>> {
     let (linked, finished) = (directory.join("libdsu-linked.o"), directory.join("libdsu-finished.o"));
+    let layout = directory.join("libdsu.ld");
+    fs::write(&layout, LAYOUT).ok()?;
     let mut link = Command::new("ld");
-    link.args(["-r", "--gc-sections"]);
+    link.args(["-r", "--gc-sections", "-T"]).arg(&layout);
     for name in calls::ENTRY_POINTS.iter().filter(|n| **n != section::PENDING_SYMBOL) {
         link.args(["-u", name]);
     }

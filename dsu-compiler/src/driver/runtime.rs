@@ -40,8 +40,10 @@ fn key(archive: &Path) -> Option<String> {
     Some(Cache::key(&["libdsu", env!("CARGO_PKG_VERSION"), &stamp]))
 }
 
-/// Names under which linkers place the two parts of the code.
-const LAYOUT: &str = "SECTIONS { .text.hot.dsu : { *(.text.hot .text.hot.*) } .text.dsu : { *(.text .text.*) } }\n";
+/// Names under which linkers place the two parts of the code. Constructors are left out: Rust's library has one that keeps
+/// the program's arguments, which `libdsu` does not ask for, and running it would fault in pages at every start.
+const LAYOUT: &str = "SECTIONS { /DISCARD/ : { *(.init_array .init_array.*) } \
+                      .text.hot.dsu : { *(.text.hot .text.hot.*) } .text.dsu : { *(.text .text.*) } }\n";
 
 fn reduce(archive: &Path, directory: &Path) -> Option<Vec<u8>> {
     let (linked, finished) = (directory.join("libdsu-linked.o"), directory.join("libdsu-finished.o"));

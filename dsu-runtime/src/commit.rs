@@ -116,7 +116,7 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
         binder.change().objects(&image, at, &record)
     });
     let objects = objects.collect::<Result<_>>()?;
-    let slots = stores.iter().map(|&(slot, _)| slot_range(slot));
+    let slots = read_only_slots(stores.iter().map(|store| store.0));
     let unprotected = Unprotected::new(slots.chain(copies.iter().map(|copy| (copy.destination, copy.size))))?;
     let entry = Box::new(Entry {
         public: describe(&image, manifest),
@@ -267,9 +267,15 @@ unsafe fn slot_at(address: u64) -> &'static AtomicU64 {
     unsafe { AtomicU64::from_ptr(address as *mut u64) }
 }
 
-/// The memory of a slot. Those of the executable are read-only, but for updates.
-fn slot_range(slot: u64) -> (u64, u64) {
-    (slot, size_of::<u64>() as u64)
+/// The memory of those slots that are the executable's: they are read-only, but for updates. Those of patches, undone ones
+/// included, can always be written.
+fn read_only_slots(slots: impl Iterator<Item = u64>) -> impl Iterator<Item = (u64, u64)> {
+    let (bias, segments, _) = executable();
+    let ours = move |slot: u64| {
+        let at = slot.wrapping_sub(bias);
+        segments.iter().any(|segment| at >= segment.address && at < segment.end())
+    };
+    slots.filter(move |&slot| ours(slot)).map(|slot| (slot, size_of::<u64>() as u64))
 }
 
 impl Prepared {
@@ -372,7 +378,7 @@ pub fn prepare_undo(patch: Id) -> Result<PreparedUndo> {
         let name = crate::registry::text_at(entry.public.name);
         return Err(Refusal::new(Status::Irreversible, &["patch ", name, " cannot be undone: ", reason]));
     }
-    let slots = entry.undo.slots.iter().map(|&(slot, _)| slot_range(slot));
+    let slots = read_only_slots(entry.undo.slots.iter().map(|store| store.0));
     let copies = entry.undo.copies.iter().map(|(destination, old)| (*destination, old.len() as u64));
     Ok(PreparedUndo(Unprotected::new(slots.chain(copies))?))
 }

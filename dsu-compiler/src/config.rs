@@ -1,8 +1,11 @@
-//! `dsu.toml`: where a program can be updated.
+//! `dsu.toml`: where a program can be updated, and which of its structs get room for later.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 /// The name looked for beside outputs and sources.
@@ -18,6 +21,84 @@ pub struct Config {
     /// The update points.
     #[serde(default, rename = "update-point")]
     pub update_points: Vec<UpdatePoint>,
+    /// Which structs get room for later.
+    #[serde(default)]
+    pub types: Types,
+}
+
+/// `[types]`: which structs get room for later, and how much.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Types {
+    /// Whether any struct gets room that is not named itself; by default, yes.
+    pub wrap: Option<bool>,
+    /// Structs smaller than this get none; by default 64 bytes.
+    pub min_size: Option<u64>,
+    /// The room in bytes; by default an eighth of the struct's size, between 8 and 64.
+    pub slop: Option<u64>,
+    /// Whether shared objects that the program loads with `dlopen` may know its structs; by default they may, if the
+    /// program exports its symbols.
+    pub plugins: Option<bool>,
+    /// Functions that give fresh memory, besides those that `dsu-cc` finds itself.
+    pub allocators: Vec<String>,
+    /// What is said of single structs: `[types."struct foo"]`.
+    pub each: BTreeMap<String, TypeConfig>,
+}
+
+/// What is said of one struct.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TypeConfig {
+    /// Whether it gets room.
+    pub wrap: Option<bool>,
+    /// How much.
+    #[serde(default, deserialize_with = "slop")]
+    pub slop: Option<u64>,
+}
+
+/// The largest room that can be asked for.
+const MAX_SLOP: i64 = 4096;
+
+fn checked_slop<E: serde::de::Error>(bytes: i64) -> Result<u64, E> {
+    let fits = (8..=MAX_SLOP).contains(&bytes) && bytes % 8 == 0;
+    u64::try_from(bytes).ok().filter(|_| fits).ok_or_else(|| {
+        E::custom(format!("slop = {bytes}: the room must be a multiple of 8 bytes, from 8 to {MAX_SLOP}"))
+    })
+}
+
+fn slop<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    checked_slop(i64::deserialize(deserializer)?).map(Some)
+}
+
+impl<'de> Deserialize<'de> for Types {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Types;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Types, A::Error> {
+                let mut types = Types::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "wrap" => types.wrap = Some(map.next_value()?),
+                        "min-size" => types.min_size = Some(map.next_value()?),
+                        "slop" => types.slop = Some(checked_slop(map.next_value()?)?),
+                        "plugins" => types.plugins = Some(map.next_value()?),
+                        "allocators" => types.allocators = map.next_value()?,
+                        "" => return Err(A::Error::custom("a type without a name")),
+                        _ => {
+                            types.each.insert(key, map.next_value()?);
+                        }
+                    }
+                }
+                Ok(types)
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
 }
 
 /// A place where threads may be updated.
@@ -173,10 +254,27 @@ mod tests {
     }
 
     #[test]
+    fn types() {
+        let config = parse(
+            "[types]\nwrap = true\nmin-size = 32\nslop = 16\nallocators = [\"get\"]\n\n[types.\"struct foo\"]\nwrap = false\n\n\
+             [types.bar]\nslop = 64\n",
+        )
+        .unwrap();
+        let types = config.types;
+        assert_eq!((types.wrap, types.min_size, types.slop, types.plugins), (Some(true), Some(32), Some(16), None));
+        assert_eq!(types.allocators, ["get"]);
+        assert_eq!(types.each["struct foo"], TypeConfig { wrap: Some(false), slop: None });
+        assert_eq!(types.each["bar"], TypeConfig { wrap: None, slop: Some(64) });
+    }
+
+    #[test]
     fn errors_name_the_line() {
         for (text, want) in [
             ("[[update-point]]\nfunction = \"f\"\nlop = 1\n", "dsu.toml:3: unknown field `lop`"),
-            ("\n[types]\n", "dsu.toml:2: unknown field `types`"),
+            ("\n[typos]\n", "dsu.toml:2: unknown field `typos`"),
+            ("[types]\nwrap = true\nmin_size = 3\n", "dsu.toml:3: invalid type: integer `3`"),
+            ("[types]\nslop = 7\n", "slop = 7: the room must be a multiple of 8 bytes"),
+            ("[types.\"struct foo\"]\nslip = 8\n", "dsu.toml:2: unknown field `slip`"),
             ("[[update-point]]\nloop = 1\n", "dsu.toml:1: missing field `function`"),
             ("[[update-point]]\nfunction = \n", "dsu.toml:2:"),
             (

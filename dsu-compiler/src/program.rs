@@ -6,16 +6,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use dsu_abi::{Id, calls};
 use thiserror::Error;
 
+use crate::analyse::allocators::Allocators;
 use crate::analyse::callgraph::CallGraph;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::Points;
+use crate::analyse::wrap;
+use crate::clang::Library;
 use crate::description::{Description, DescriptionError};
 use crate::driver::interface::{Finished, LinkInput, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport};
+use crate::driver::scheduler;
 use crate::elf::ObjectSymbols;
 use crate::emit::registry::{FunctionEntry, PointEntry, Registry, TypeEntry, UnitEntry, VariableEntry};
-use crate::facts::{content, fingerprint};
-use crate::layout::Shapes;
+use crate::facts::shape::read_again;
+use crate::facts::{TypeDefinition, Variable, content, fingerprint};
+use crate::layout::room::{self, Room};
 use crate::rewrite::{self, Job, Purpose, Uses};
+
+/// Stack for the parser: deep expressions recurse deeply in libclang.
+const STACK: usize = 256 << 20;
 
 /// What `finish` needs to know of `rewrite`.
 #[derive(Debug, Default)]
@@ -30,6 +38,13 @@ pub struct Plan {
     /// Symbols of the toolchain's own libraries: a patch is linked with those itself.
     toolchain: HashSet<String>,
     output: String,
+}
+
+impl Plan {
+    /// Structs that a unit defines and that have room for later.
+    pub fn structs_with_room(&self, unit: usize) -> Vec<String> {
+        room::shapes_of(&self.model.units[unit].facts).into_keys().collect()
+    }
 }
 
 /// Why a program cannot be made updatable.
@@ -55,7 +70,17 @@ pub enum ProgramError {
 /// When the program cannot be made updatable as configured.
 pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
     let mut model = Model::new(input)?;
+    let natural: Vec<_> = model.units.iter().map(|u| (u.facts.types.clone(), u.facts.variables.clone())).collect();
+    let mut excluded = input.unwrapped.clone();
     loop {
+        let allocators = Allocators::new(&model);
+        let wrapping = wrap::decide(&model, &allocators, input, &excluded);
+        let intractable = give_room(&mut model, &wrapping.wrapped, input.jobs)?;
+        if !intractable.is_empty() {
+            excluded.extend(intractable);
+            restore(&mut model, &natural);
+            continue;
+        }
         let graph = CallGraph::new(&model);
         let points = Points::new(&model, &graph, &input.config)?;
         let slots = slots(&model, &points);
@@ -64,7 +89,7 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
         let mut stubs = BTreeSet::new();
         let mut failed = Vec::new();
         for (unit, slots) in slots.iter().enumerate() {
-            match rewrite_unit(&model, &points, unit, slots, &variables) {
+            match rewrite_unit(&model, &points, unit, slots, &variables, &allocators) {
                 Ok((rewritten, uses)) => {
                     stubs.extend(uses.stubs);
                     units.push(rewritten);
@@ -73,7 +98,9 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
             }
         }
         if failed.is_empty() {
-            let report = report(&model, &points, &slots, &input.output);
+            let mut report = report(&model, &points, &slots, &input.output);
+            report.notes.extend(wrapping.notes);
+            report.types = wrapping.report;
             let (exported, output, objects) = (input.exported.clone(), input.output.clone(), objects(input));
             let toolchain = toolchain(input);
             let plan = Plan { model, points, slots, stubs, variables, exported, objects, toolchain, output };
@@ -85,6 +112,45 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
             model.functions.retain(|_, at| at.unit != unit);
             model.variables.retain(|_, at| at.unit != unit);
         }
+        restore(&mut model, &natural);
+    }
+}
+
+/// Gives structs room: from here on, the facts say how things are laid out in the program. Structs that a unit cannot
+/// be had with are returned, with the reason.
+fn give_room(model: &mut Model, room: &Room, jobs: usize) -> Result<Vec<(String, String)>, ProgramError> {
+    let mut intricate = Vec::new();
+    for (unit, u) in model.units.iter_mut().enumerate().filter(|(_, u)| u.kept.is_none()) {
+        if room::give(&mut u.facts, room).is_err() {
+            intricate.push(unit);
+        }
+    }
+    let library = if intricate.is_empty() { return Ok(Vec::new()) } else { Library::load()? };
+    let read = scheduler::parallel_deep(jobs, STACK, &intricate, |_, unit| {
+        library.enter();
+        let u = &model.units[*unit];
+        read_again(&u.image, &u.facts, &room::additions(&u.facts, room))
+    });
+    let mut excluded = Vec::new();
+    for (unit, facts) in intricate.into_iter().zip(read) {
+        let u = &mut model.units[unit];
+        match facts {
+            Ok(facts) => u.facts = facts,
+            Err(error) => {
+                let reason = format!("unit {} cannot be had with it: {error}", u.name);
+                let known = u.facts.types.iter().filter(|t| room.contains_key(&t.name));
+                excluded.extend(known.map(|t| (t.name.clone(), reason.clone())));
+            }
+        }
+    }
+    Ok(excluded)
+}
+
+/// Takes the layouts of the source alone again.
+fn restore(model: &mut Model, natural: &[(Vec<TypeDefinition>, Vec<Variable>)]) {
+    for (u, (types, variables)) in model.units.iter_mut().zip(natural) {
+        u.facts.types.clone_from(types);
+        u.facts.variables.clone_from(variables);
     }
 }
 
@@ -120,6 +186,7 @@ fn rewrite_unit(
     unit: usize,
     slots: &BTreeSet<usize>,
     variables: &BTreeSet<VariableRef>,
+    allocators: &Allocators,
 ) -> Result<(RewrittenUnit, Uses), rewrite::RewriteError> {
     let u = &model.units[unit];
     let flags = rewritten_flags(&u.image.flags);
@@ -140,7 +207,8 @@ fn rewrite_unit(
         slots,
         bound: &BTreeSet::new(),
         labelled: &labelled,
-        shapes: &Shapes::new(),
+        shapes: &room::shapes_of(&u.facts),
+        allocators,
     };
     let (text, uses) = rewrite::rewrite(&job)?;
     Ok((RewrittenUnit { text: Some(text), flags }, uses))
@@ -359,6 +427,10 @@ pub fn state_of(model: &Model) -> Id {
     let mut hasher = blake3::Hasher::new();
     for (name, content) in units {
         hasher.update(name.as_bytes()).update(&[0]).update(&content.0);
+    }
+    // What was laid out otherwise is another state, though the text be the same.
+    for (name, ty) in types_of(model) {
+        hasher.update(name.as_bytes()).update(&[0]).update(&ty.layout().to_le_bytes());
     }
     content::truncate(hasher.finalize())
 }

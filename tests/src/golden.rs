@@ -127,6 +127,7 @@ fn check_report(program: &Program, built: &Built) -> Result<()> {
     for note in directives.all("note") {
         ensure!(notes.contains(note.as_str()), "no note says {note:?}");
     }
+    check_types(program, built)?;
     check_symbols(program, &built.executable)?;
     check_text(program, &built.saved)
 }
@@ -151,6 +152,36 @@ fn check_units(program: &Program, built: &Built) -> Result<()> {
         ensure!(units.iter().any(|u| u["source"] == name.as_str()), "no unit {name} is reported");
     }
     ensure!(!units.is_empty(), "dsu-cc made nothing updatable:\n{}", built.link.all());
+    Ok(())
+}
+
+/// Structs have room, or have none for the reasons said.
+fn check_types(program: &Program, built: &Built) -> Result<()> {
+    let (directives, types) = (&program.directives, &built.report["types"]);
+    for (name, slop) in directives.pairs("room") {
+        let got = &types["wrapped"][&name];
+        ensure!(got.is_u64(), "{name} has no room: {types}");
+        let bytes = got.as_u64();
+        ensure!(slop.is_empty() || bytes == slop.parse().ok(), "{name} has room for {got} bytes, not {slop}");
+    }
+    let list = |field: &str| types[field].as_array().cloned().unwrap_or_default();
+    for (name, reason) in directives.pairs("no-room") {
+        if reason.is_empty() {
+            ensure!(
+                list("small").iter().any(|t| t.as_str() == Some(name.as_str())),
+                "{name} is not too small: {types}"
+            );
+            continue;
+        }
+        let unwrapped = list("unwrapped");
+        let entry = unwrapped.iter().find(|t| t["name"] == name.as_str());
+        let got = entry.and_then(|t| t["reason"].as_str()).unwrap_or("nothing");
+        ensure!(got.contains(&reason), "{name} has no room because of {got}, not {reason}");
+    }
+    let unproven: Vec<String> =
+        list("unproven").iter().map(|u| u["function"].as_str().unwrap_or_default().to_owned()).collect();
+    let said = directives.words("unproven");
+    ensure!(unproven == said, "these allocators are not proven: {unproven:?}, not {said:?}");
     Ok(())
 }
 

@@ -26,6 +26,7 @@ const KNOWN: &[&str] = &[
     "link",
     "link-fails",
     "needs",
+    "no-room",
     "no-stub",
     "no-symbol",
     "not-rewritten",
@@ -34,9 +35,11 @@ const KNOWN: &[&str] = &[
     "output",
     "plain",
     "rewritten",
+    "room",
     "stdin",
     "stub",
     "symbol",
+    "unproven",
     "variant",
 ];
 

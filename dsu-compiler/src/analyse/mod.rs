@@ -1,8 +1,10 @@
 //! Whole-program analysis: who defines what, what is on an update path, what needs a slot or a stub.
 
+pub mod allocators;
 pub mod callgraph;
 pub mod model;
 pub mod points;
 pub mod suggest;
+pub mod wrap;
 
 pub use suggest::suggest;

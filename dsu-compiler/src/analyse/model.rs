@@ -62,6 +62,8 @@ pub struct Model {
     pub variables: BTreeMap<String, VariableRef>,
     /// Symbols of variables that something outside the units may use: assembler, other languages, libraries.
     pub touched: BTreeSet<String>,
+    /// Functions that the configuration says give fresh memory.
+    pub allocators: BTreeSet<String>,
 }
 
 impl Model {
@@ -87,7 +89,8 @@ impl Model {
             let defines = linked.symbols.defined.iter().map(|d| (d.name.clone(), d.weak)).collect();
             units.push(Unit { name, object: linked.object.clone(), image: linked.image.clone(), facts, kept, defines });
         }
-        let mut model = Self { units, ..Self::default() };
+        let allocators = input.config.types.allocators.iter().cloned().collect();
+        let mut model = Self { units, allocators, ..Self::default() };
         model.resolve(&input.defined, &input.foreign);
         let outside = input.foreign.iter().flat_map(|o| &o.undefined).chain(&input.exported);
         model.touched = outside.filter(|s| model.variables.contains_key(*s)).cloned().collect();

@@ -18,9 +18,10 @@ pub use clang_sys::{
     CXCursor_EnumConstantDecl as ENUM_CONSTANT, CXCursor_EnumDecl as ENUM, CXCursor_FieldDecl as FIELD,
     CXCursor_ForStmt as FOR, CXCursor_FunctionDecl as FUNCTION, CXCursor_IfStmt as IF,
     CXCursor_InitListExpr as INIT_LIST, CXCursor_IntegerLiteral as INTEGER, CXCursor_LabelStmt as LABEL,
-    CXCursor_MemberRefExpr as MEMBER, CXCursor_NullStmt as NULL_STMT, CXCursor_ParenExpr as PAREN,
-    CXCursor_ParmDecl as PARAMETER, CXCursor_ReturnStmt as RETURN, CXCursor_StmtExpr as STATEMENT_EXPR,
-    CXCursor_StringLiteral as STRING, CXCursor_StructDecl as STRUCT, CXCursor_SwitchStmt as SWITCH,
+    CXCursor_MemberRef as MEMBER_REF, CXCursor_MemberRefExpr as MEMBER, CXCursor_NullStmt as NULL_STMT,
+    CXCursor_ParenExpr as PAREN, CXCursor_ParmDecl as PARAMETER, CXCursor_ReturnStmt as RETURN,
+    CXCursor_StaticAssert as STATIC_ASSERT, CXCursor_StmtExpr as STATEMENT_EXPR, CXCursor_StringLiteral as STRING,
+    CXCursor_StructDecl as STRUCT, CXCursor_SwitchStmt as SWITCH, CXCursor_TypeRef as TYPE_REF,
     CXCursor_TypedefDecl as TYPEDEF, CXCursor_UnaryExpr as SIZEOF, CXCursor_UnaryOperator as UNARY,
     CXCursor_UnexposedExpr as UNEXPOSED_EXPR, CXCursor_UnionDecl as UNION, CXCursor_VarDecl as VARIABLE,
     CXCursor_WhileStmt as WHILE, CXCursorKind as Kind, CXType_Complex as T_COMPLEX, CXType_ConstantArray as T_ARRAY,
@@ -289,6 +290,11 @@ impl<'a> Node<'a> {
         unsafe { c::clang_isCursorDefinition(self.cursor) != 0 }
     }
 
+    /// Whether it is the definition of a function.
+    pub fn is_definition_of_function(self) -> bool {
+        self.kind() == FUNCTION && self.is_definition()
+    }
+
     /// Internal linkage (or none), as opposed to external linkage.
     pub fn is_internal(self) -> bool {
         // SAFETY: the tree is alive.
@@ -477,6 +483,11 @@ impl<'a> Type<'a> {
         let field = CString::new(field).ok()?;
         // SAFETY: the tree is alive; libclang does not keep the name.
         u64::try_from(unsafe { c::clang_Type_getOffsetOf(self.ty, field.as_ptr()) }).ok()
+    }
+
+    /// A number: of integer, floating or enumerated type, characters included.
+    pub fn is_number(self) -> bool {
+        (c::CXType_Bool..=c::CXType_LongDouble).contains(&self.ty.kind) || self.ty.kind == c::CXType_Enum
     }
 
     /// Size in bytes, if complete.

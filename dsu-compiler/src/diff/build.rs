@@ -8,6 +8,7 @@ use std::process::Command;
 use dsu_abi::patch::{HEADER_SYMBOL, import_kind};
 use dsu_abi::{calls, section};
 
+use crate::analyse::allocators::Allocators;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::description::Description;
 use crate::diff::compare::old_function;
@@ -84,6 +85,8 @@ struct Builder<'a> {
     slots: Vec<BTreeSet<usize>>,
     /// Functions by label.
     functions: HashMap<String, FunctionRef>,
+    /// Functions of the new program that give fresh memory.
+    allocators: Allocators,
 }
 
 impl<'a> Builder<'a> {
@@ -92,7 +95,7 @@ impl<'a> Builder<'a> {
         let all =
             slots.iter().enumerate().flat_map(|(unit, s)| s.iter().map(move |f| FunctionRef { unit, function: *f }));
         let functions = all.map(|at| (diff.new.model.function_label(at), at)).collect();
-        Self { diff, slots, functions }
+        Self { diff, slots, functions, allocators: Allocators::new(&diff.new.model) }
     }
 
     fn model(&self) -> &'a Model {
@@ -123,6 +126,7 @@ impl<'a> Builder<'a> {
             bound: &self.bound(unit),
             labelled: &self.labelled(unit),
             shapes: &self.diff.types.shapes,
+            allocators: &self.allocators,
         };
         rewrite::rewrite(&job).map_err(|e| DiffError::Rewrite(self.model().units[unit].name.clone(), e))
     }

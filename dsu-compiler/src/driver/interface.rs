@@ -1,6 +1,6 @@
 //! What the driver hands to the program rewriter at a link, and what it gets back.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ pub struct LinkInput {
     pub output: String,
     /// How many threads to use.
     pub jobs: usize,
+    /// Structs that get no room for later, by name, and why: a unit did not compile with it.
+    pub unwrapped: BTreeMap<String, String>,
 }
 
 /// One unit of a link.
@@ -94,6 +96,8 @@ pub struct Report {
     pub by_name_stubs: Vec<String>,
     /// The update points.
     pub update_points: Vec<UpdatePointReport>,
+    /// Structs.
+    pub types: TypesReport,
     /// Anything else worth knowing.
     pub notes: Vec<String>,
 }
@@ -109,6 +113,43 @@ pub struct UnitReport {
     pub functions: usize,
     /// Why the unit is not updatable, if it is not.
     pub kept: Option<String>,
+}
+
+/// Structs in the report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TypesReport {
+    /// Structs with room for later, and how much.
+    pub wrapped: BTreeMap<String, u64>,
+    /// Structs that are too small.
+    pub small: Vec<String>,
+    /// The others, and why they get none.
+    pub unwrapped: Vec<UnwrappedReport>,
+    /// Calls that may make structs with room for later, of functions that are not known as allocators.
+    pub unproven: Vec<UnprovenReport>,
+}
+
+/// A struct without room for later.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct UnwrappedReport {
+    /// Its name.
+    pub name: String,
+    /// Where it is defined: `file:line`.
+    pub place: String,
+    /// Why, with function, file and line where there is one.
+    pub reason: String,
+}
+
+/// Calls of a function that may give fresh memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct UnprovenReport {
+    /// The function.
+    pub function: String,
+    /// What its result becomes.
+    pub name: String,
+    /// The first such call: `function (file:line)`.
+    pub place: String,
+    /// How many there are.
+    pub calls: usize,
 }
 
 /// One update point in the report.

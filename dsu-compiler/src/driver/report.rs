@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::args::ReportFormat;
-use super::interface::{Report, Suggestion};
+use super::interface::{Report, Suggestion, TypesReport, UnprovenReport};
 
 /// Lists longer than this are cut in the text report; the JSON one has everything.
 const LIST: usize = 12;
@@ -41,8 +41,28 @@ impl fmt::Display for Report {
                 writeln!(f, "  kept          {} ({}): {reason}", unit.source, unit.object)?;
             }
         }
+        types(f, &self.types)?;
         self.notes.iter().try_for_each(|note| writeln!(f, "  note          {note}"))
     }
+}
+
+fn types(f: &mut fmt::Formatter<'_>, types: &TypesReport) -> fmt::Result {
+    let TypesReport { wrapped, small, unwrapped, unproven } = types;
+    let names: Vec<String> = wrapped.keys().cloned().collect();
+    list(f, "with room", &names)?;
+    list(f, "too small", small)?;
+    for t in unwrapped {
+        writeln!(f, "  no room       {} ({}): {}", t.name, t.place, t.reason)?;
+    }
+    for call in unproven {
+        let more = if call.calls > 1 { format!(" and {} more", call.calls - 1) } else { String::new() };
+        let UnprovenReport { function, name, place, .. } = call;
+        writeln!(
+            f,
+            "  unproven      {function} gives memory for {name} in {place}{more}: if it is fresh, name it in dsu.toml: [types] allocators = [\"{function}\"]"
+        )?;
+    }
+    Ok(())
 }
 
 fn count(n: usize, what: &str) -> String {
@@ -101,7 +121,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::interface::{UnitReport, UpdatePointReport};
+    use super::super::interface::{UnitReport, UnwrappedReport, UpdatePointReport};
     use super::*;
 
     #[test]
@@ -123,6 +143,21 @@ mod tests {
                 quiescent: vec!["accept".into()],
                 path_functions: 1,
             }],
+            types: TypesReport {
+                wrapped: [("struct a".to_owned(), 8)].into(),
+                small: Vec::new(),
+                unwrapped: vec![UnwrappedReport {
+                    name: "struct b".into(),
+                    place: "b.c:4".into(),
+                    reason: "packed".into(),
+                }],
+                unproven: vec![UnprovenReport {
+                    function: "get".into(),
+                    name: "struct a".into(),
+                    place: "f (a.c:9)".into(),
+                    calls: 2,
+                }],
+            },
             notes: vec!["a note".into()],
             ..Report::default()
         };
@@ -135,6 +170,10 @@ mod tests {
   by name       0
   update point  loop, in main (a.c:3), asleep in accept; 1 function on its update path
   kept          b.c (b.o): asm
+  with room     1 (struct a)
+  too small     0
+  no room       struct b (b.c:4): packed
+  unproven      get gives memory for struct a in f (a.c:9) and 1 more: if it is fresh, name it in dsu.toml: [types] allocators = [\"get\"]
   note          a note
 "
         );

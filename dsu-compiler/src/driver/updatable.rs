@@ -1,6 +1,6 @@
 //! Making an updatable program of what a plain link took: rewrite, compile, generate, link again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -178,12 +178,14 @@ impl<'a> Maker<'a> {
             config,
             output: self.name.clone(),
             jobs: scheduler::jobs(),
+            unwrapped: BTreeMap::new(),
         }
     }
 
-    /// The pipeline. A unit whose rewritten text does not compile is kept, and everything starts over: the other units
-    /// must not count on it.
+    /// The pipeline. If the rewritten text of a unit does not compile, everything starts over, without room in the structs
+    /// that the unit knows. If that was not the cause, the unit is kept: the other units must not count on it.
     fn make(&self, mut input: LinkInput, runtime: &Path) -> Result<bool, DriverError> {
+        let mut failed = HashSet::new();
         loop {
             let rewritten = program::rewrite(&input).map_err(|e| self.program_error(e))?;
             if rewritten.report.update_points.is_empty() {
@@ -195,9 +197,15 @@ impl<'a> Maker<'a> {
                 return Ok(true);
             }
             for (unit, message) in failures {
-                let reason = format!("its rewritten text does not compile: {}", first_error(&message));
+                let error = first_error(&message).to_owned();
                 self.link.work.note(&format!("unit-{unit}.error"), || message);
-                input.units[unit].keep_reason = Some(reason);
+                let structs = rewritten.plan.structs_with_room(unit);
+                if failed.insert(unit) && !structs.is_empty() {
+                    let reason = format!("{} does not compile with it: {error}", input.units[unit].image.source);
+                    input.unwrapped.extend(structs.into_iter().map(|name| (name, reason.clone())));
+                } else {
+                    input.units[unit].keep_reason = Some(format!("its rewritten text does not compile: {error}"));
+                }
             }
         }
     }

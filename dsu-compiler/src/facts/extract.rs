@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use crate::clang::{self, Ast, Bodies, ClangError, Node};
 use crate::facts::types::Printer;
+use crate::facts::typeuse::Collector;
 use crate::facts::{
-    Attributes, Definition, Function, IndirectCall, Item, Loop, Reference, Site, Target, UnitFacts, Usage, Variable,
-    VariableDefinition, access, content, initializer, shape, usage,
+    Attributes, Creation, Definition, Function, IndirectCall, Item, Loop, Reference, Returned, Site, Source, Target,
+    UnitFacts, Usage, Variable, VariableDefinition, access, content, initializer, returned, shape, usage,
 };
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
@@ -66,6 +67,7 @@ pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitF
     }
     walker.errors(&ast);
     let mut facts = walker.facts;
+    facts.type_uses = walker.collector.uses;
     facts.items.sort_by_key(|i| (i.start, i.end));
     shape::place(&mut facts, text, flags, &walker.members);
     Ok(facts)
@@ -124,12 +126,32 @@ fn prune(facts: &mut UnitFacts, before: &UnitFacts) {
     for l in &mut facts.loops {
         l.function = functions[l.function];
     }
+    for creation in &mut facts.creations {
+        creation.inside = functions[creation.inside];
+        creation.callee = functions[creation.callee];
+    }
+    for type_use in &mut facts.type_uses {
+        type_use.inside = type_use.inside.map(|i| functions[i]);
+    }
+    for returned in &mut facts.returned {
+        returned.function = functions[returned.function];
+        renumber_sources(&mut returned.sources, &functions);
+    }
     let sites = facts.functions.iter_mut().flat_map(|f| &mut f.declarations);
     for site in sites.chain(facts.variables.iter_mut().flat_map(|v| &mut v.declarations)) {
         site.function = site.function.map(|i| functions[i]);
     }
     for variable in &mut facts.variables {
         variable.function = variable.function.map(|i| functions[i]);
+    }
+}
+
+fn renumber_sources(sources: &mut [Source], functions: &[usize]) {
+    for source in sources {
+        if let Source::Call { callee, arguments } = source {
+            *callee = functions[*callee];
+            arguments.iter_mut().for_each(|a| renumber_sources(&mut a.sources, functions));
+        }
     }
 }
 
@@ -264,6 +286,8 @@ struct Walker<'t> {
     inside: Option<usize>,
     /// Ranges of functions in system headers: errors there do not matter, as nothing there is rewritten.
     system: Vec<(usize, usize)>,
+    /// What is done with structs as a whole.
+    collector: Collector,
 }
 
 impl<'t> Walker<'t> {
@@ -290,6 +314,9 @@ impl<'t> Walker<'t> {
             clang::TYPEDEF => names.push(node.name()),
             clang::STRUCT | clang::UNION | clang::ENUM => self.type_names(node, &mut names),
             _ => self.assembler(start, end),
+        }
+        if node.kind() != clang::VARIABLE && !node.is_definition_of_function() && !node.in_system_header() {
+            self.collector.constants(node, &self.printer, self.text);
         }
         self.facts.items.push(Item { start, end, names });
     }
@@ -395,6 +422,13 @@ impl<'t> Walker<'t> {
             self.system.push((start, end));
         }
         let outer = self.inside.replace(index);
+        if !system && returned::may_allocate(node) {
+            let parameters: Vec<Node<'_>> = children.iter().copied().filter(|c| c.kind() == clang::PARAMETER).collect();
+            let found = returned::of_function(&parameters, body, self.text, &mut |callee| self.function_index(callee));
+            if let Some((sources, filled)) = found {
+                self.facts.returned.push(Returned { function: index, sources, filled });
+            }
+        }
         for child in children {
             self.walk(child, &mut vec![node]);
         }
@@ -516,9 +550,15 @@ impl<'t> Walker<'t> {
     }
 
     fn walk<'a>(&mut self, node: Node<'a>, path: &mut Vec<Node<'a>>) {
+        if !self.in_system_function() {
+            self.collector.visit(node, path, self.inside, &self.printer, self.text);
+        }
         match node.kind() {
             clang::DECL_REF => self.reference(node, path),
-            clang::CALL => self.indirect_call(node),
+            clang::CALL => {
+                self.indirect_call(node);
+                self.creation(node, path);
+            }
             clang::MEMBER => self.field_use(node, path),
             clang::INIT_LIST => self.initializer_list(node, path),
             clang::FOR | clang::WHILE | clang::DO => self.loop_statement(node),
@@ -578,6 +618,26 @@ impl<'t> Walker<'t> {
     fn local(&mut self, node: Node<'_>) {
         if let Some(inside) = self.inside {
             self.facts.unset_locals.extend(initializer::unset_local(node, inside, &self.printer, self.text));
+        }
+    }
+
+    fn in_system_function(&self) -> bool {
+        let definition = self.inside.and_then(|f| self.facts.functions[f].definition.as_ref());
+        definition.is_some_and(|d| d.system)
+    }
+
+    fn creation<'a>(&mut self, node: Node<'a>, path: &[Node<'a>]) {
+        let Some(inside) = self.inside.filter(|_| !self.in_system_function()) else { return };
+        if let Some(made) = self.collector.made(node, path, &self.printer) {
+            let (callee, line) = (self.function_index(made.callee), node.presumed().1);
+            self.facts.creations.push(Creation {
+                inside,
+                ty: made.ty,
+                callee,
+                call: node.range(),
+                arguments: made.arguments,
+                line,
+            });
         }
     }
 

@@ -10,6 +10,7 @@ mod access;
 pub mod content;
 pub mod extract;
 mod initializer;
+pub mod returned;
 pub mod shape;
 pub mod types;
 pub mod typeuse;
@@ -38,6 +39,8 @@ pub struct UnitFacts {
     pub creations: Vec<Creation>,
     /// What is done with structs as a whole.
     pub type_uses: Vec<TypeUse>,
+    /// What functions that may allocate return.
+    pub returned: Vec<Returned>,
     /// Loops, in source order within each function.
     pub loops: Vec<Loop>,
     /// Top-level declarations, in order.
@@ -358,6 +361,8 @@ pub struct TypeUse {
     pub ty: String,
     /// What.
     pub usage: TypeUsage,
+    /// The user's file, outside of functions.
+    pub file: String,
     /// The user's line.
     pub line: u32,
 }
@@ -365,7 +370,7 @@ pub struct TypeUse {
 /// What is done with a struct as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TypeUsage {
-    /// Its address goes into a parameter that is a pointer to anything or to characters, of the function of this name.
+    /// Its address goes into a parameter that is a pointer to anything or to numbers, of the function of this name.
     Passed {
         /// The function called; empty for a call through a pointer.
         callee: String,
@@ -374,8 +379,12 @@ pub enum TypeUsage {
     },
     /// A pointer to it is cast to or from a pointer to another struct or union, of this name.
     Cast(String),
-    /// A pointer to it is cast or converted to a pointer to characters.
+    /// A pointer to it is cast or converted to or from a pointer to characters or other numbers.
     Bytes,
+    /// Its address is stored as a pointer to anything, in a field of this name; empty for an element of an initialiser.
+    Kept(String),
+    /// Its size is stored in a field or an element of an initialiser.
+    Measured,
     /// Its size or an offset in it is part of a constant that must hold: an assertion, an array's length, a case.
     Asserted,
     /// An `offsetof` of this field stands in arithmetic other than finding the struct around a field.
@@ -386,6 +395,46 @@ pub enum TypeUsage {
     Value,
     /// Assigned as a whole.
     Assigned,
+}
+
+/// What a function that returns a pointer to anything, or to characters, returns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    /// The function, by index.
+    pub function: usize,
+    /// Everything that may be returned.
+    pub sources: Vec<Source>,
+    /// What is returned was handed to a function that copies something into it.
+    pub filled: bool,
+}
+
+/// Where a pointer comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// Nowhere: it is null.
+    Null,
+    /// The function's parameter of this index.
+    Parameter(usize),
+    /// The result of a call.
+    Call {
+        /// The function called, by index.
+        callee: usize,
+        /// The arguments.
+        arguments: Vec<Argument>,
+    },
+    /// A field, a variable that outlives the function, or anything else.
+    Other,
+}
+
+/// An argument of a call whose result is returned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Argument {
+    /// The function's own parameters of which it is made, by index.
+    pub parameters: Vec<usize>,
+    /// They are multiplied.
+    pub product: bool,
+    /// If it is a pointer: where it comes from.
+    pub sources: Vec<Source>,
 }
 
 /// Struct, union or enum.

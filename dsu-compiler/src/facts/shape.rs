@@ -194,6 +194,21 @@ impl From<Overlap> for ReshapeError {
 /// # Errors
 /// When the layouts cannot be had.
 pub fn reshape(image: &UnitImage, facts: &UnitFacts, shapes: &Shapes) -> Result<UnitFacts, ReshapeError> {
+    let mut result = read_again(image, facts, shapes)?;
+    for t in &mut result.types {
+        if let Some(shape) = shapes.get(&t.name) {
+            take_versions(t, shape);
+            verify(t, shape)?;
+        }
+    }
+    Ok(result)
+}
+
+/// The same, with whatever layouts the definitions as rewritten give.
+///
+/// # Errors
+/// When the text cannot be rewritten, or the parser does not accept it then.
+pub fn read_again(image: &UnitImage, facts: &UnitFacts, shapes: &Shapes) -> Result<UnitFacts, ReshapeError> {
     // What has another shape so far loses it.
     let shaped =
         |t: &&TypeDefinition| shapes.contains_key(&t.name) || t.fields.iter().any(|f| layout::is_ours(&f.name));
@@ -213,12 +228,6 @@ pub fn reshape(image: &UnitImage, facts: &UnitFacts, shapes: &Shapes) -> Result<
     }
     take_types(&mut result, &again, &concerned)?;
     take_variables(&mut result, &again, &concerned)?;
-    for t in &mut result.types {
-        if let Some(shape) = shapes.get(&t.name) {
-            take_versions(t, shape);
-            verify(t, shape)?;
-        }
-    }
     Ok(result)
 }
 

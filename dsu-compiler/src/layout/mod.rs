@@ -6,6 +6,7 @@ use crate::facts::{Field, TypeDefinition, TypeKind};
 
 pub mod natural;
 pub mod place;
+pub mod room;
 
 /// Shapes by canonical type name.
 pub type Shapes = BTreeMap<String, Shape>;

@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 pub mod access;
+pub mod births;
 pub mod initializer;
 pub mod shape;
 
+use crate::analyse::allocators::Allocators;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::{CallRef, Place, Points, is_blocking_call};
 use crate::facts::{Function, Reference, Site, Target, UnitFacts, Usage};
-use crate::layout::Shapes;
+use crate::layout::{STAMP, Shape, Shapes};
 use crate::text::edits::{Edits, Overlap};
 use crate::text::lexer::{Kind, Lexer, Token, identifier_at};
 
@@ -74,6 +76,8 @@ pub struct Job<'a> {
     pub labelled: &'a BTreeSet<usize>,
     /// Types whose layout is not what the source alone would give.
     pub shapes: &'a Shapes,
+    /// Functions that give fresh memory.
+    pub allocators: &'a Allocators,
 }
 
 /// Functions that a rewritten unit refers to by symbols of ours.
@@ -96,6 +100,9 @@ pub fn rewrite(job: &Job<'_>) -> Result<(String, Uses), RewriteError> {
     rewriter.points();
     rewriter.static_locals();
     rewriter.shapes()?;
+    if job.purpose == Purpose::Base {
+        births::births(job.model, job.points, job.allocators, job.unit, &mut rewriter.edits);
+    }
     rewriter.prelude();
     if job.purpose == Purpose::Patch {
         rewriter.visibility();
@@ -485,7 +492,20 @@ impl<'a> Rewriter<'a> {
         for &variable in self.job.labelled {
             text.push_str(&self.variable_label(variable));
         }
+        text.push_str(&self.assertions());
         text
+    }
+
+    /// What is known of layouts was not said by the compiler that makes them: it shall say so.
+    fn assertions(&self) -> String {
+        let shaped = self.facts().types.iter().filter_map(|t| self.job.shapes.get(&t.name));
+        let named = shaped.filter(|s| !s.name.contains(['*', '[']));
+        let assertion = |s: &Shape| {
+            let (name, size) = (&s.name, s.size);
+            let stamp = s.stamp_offset().map(|o| format!(" && __builtin_offsetof({name}, {STAMP}) == {o}"));
+            format!("_Static_assert(sizeof({name}) == {size}{}, \"layout of {name}\");\n", stamp.unwrap_or_default())
+        };
+        named.map(assertion).collect()
     }
 
     fn variable_label(&self, variable: usize) -> String {

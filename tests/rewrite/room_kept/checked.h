@@ -1,0 +1,2 @@
+struct checked { long a[9]; };
+int check(struct checked *c);

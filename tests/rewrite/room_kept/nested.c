@@ -1,0 +1,7 @@
+#include "known.h"
+
+int use(struct known *k)
+{
+	int second(void) { return k[1].b; }
+	return second();
+}

@@ -187,15 +187,15 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// Refers to a function where no complete declaration is in scope: it is called without one, or stands in the
-    /// very declaration that introduces it.
+    /// Refers to a function or variable where no complete declaration is in scope: a function is called without one, or
+    /// the reference stands in the very declaration that introduces it.
     fn early(&mut self, alias: Alias, reference: &Reference) -> Option<String> {
-        let (function, kind, ty) = match alias {
-            Alias::Slot(f) => (f, "slot", "int (*{})()"),
-            Alias::Stub(f) => (f, "stub", "char {}[]"),
-            Alias::Wrapper(_) | Alias::Variable(_) => return None,
+        let ty = match alias {
+            Alias::Slot(_) => "int (*{})()",
+            Alias::Stub(_) | Alias::Variable(_) => "char {}[]",
+            Alias::Wrapper(_) => return None,
         };
-        let early = format!("dsu_early_{kind}_{}", self.label(function)?);
+        let early = self.spelling(alias).replacen("dsu_", "dsu_early_", 1);
         let item = self.facts().items.iter().find(|i| (i.start..i.end).contains(&reference.at))?;
         let declaration = ty.replace("{}", &early);
         let (symbol, hidden) = (self.spelling(alias), self.hidden());
@@ -213,7 +213,7 @@ impl<'a> Rewriter<'a> {
                 let f: &Function = &self.facts().functions[f];
                 (&f.declarations, f.definition.as_ref().map(|d| d.body))
             }
-            Alias::Variable(_) => return true,
+            Alias::Variable(v) => (&self.facts().variables[v].declarations, None),
         };
         let in_scope = |s: &Site| s.after <= reference.at && (s.function.is_none() || s.function == reference.inside);
         definition.is_some_and(|body| body <= reference.at) || sites.iter().any(in_scope)

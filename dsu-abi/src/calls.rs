@@ -36,6 +36,7 @@ pub const BLOCKING: &[&str] = &[
     "sendto",
     "sigsuspend",
     "sleep",
+    "syscall",
     "usleep",
     "wait",
     "wait3",

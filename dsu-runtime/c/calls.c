@@ -13,16 +13,19 @@
 #include "thread.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -208,6 +211,26 @@ WRAP_CONDITION(pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *m
 WRAP_CONDITION(pthread_cond_timedwait,
                (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until),
                (condition, mutex, until))
+
+/* System calls by number: waits for a futex, which have no other name, and which may be made again as they are. */
+DSU_HIDDEN long dsu_call_syscall(long number, ...)
+{
+    va_list list;
+    va_start(list, number);
+    long a = va_arg(list, long), b = va_arg(list, long), c = va_arg(list, long);
+    long d = va_arg(list, long), e = va_arg(list, long), f = va_arg(list, long);
+    va_end(list);
+    long operation = b & FUTEX_CMD_MASK;
+    int waits = number == SYS_futex && ((operation == FUTEX_WAIT && d == 0) || operation == FUTEX_WAIT_BITSET);
+    if (outside() || !waits)
+        return syscall(number, a, b, c, d, e, f);
+    long result;
+    MARK();
+    do
+        result = syscall(number, a, b, c, d, e, f);
+    while (unmark(&marked, result == -1, before));
+    return result;
+}
 
 /* Calls with a relative time-out: those that are made again get the time that remains. (The coarse clock would be
  * cheaper, but an idle machine lets it lag, and a time-out must not end early.) */

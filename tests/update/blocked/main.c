@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,7 +28,7 @@ const char *current(void);
 static int pipes[2], timeout_ms;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
-static int condition_met;
+static int condition_met, word;
 static sem_t semaphore;
 static pid_t child;
 
@@ -56,6 +58,7 @@ static void *helper(void *what)
             pthread_mutex_unlock(&mutex);
             break;
         case 's': sem_post(&semaphore); break;
+        case 'f': syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0); break;
         case 'a':
             fd = socket(AF_INET, SOCK_STREAM, 0);
             if (connect(fd, (struct sockaddr *)address, sizeof *address))
@@ -137,6 +140,9 @@ LOOP(waitpid, waitpid(child, NULL, 0) > 0 ? 1 : -1)
 LOOP(flock, flock(lock_fd, LOCK_EX))
 LOOP(sem_wait, sem_wait(&semaphore))
 LOOP(sem_timedwait, sem_timedwait(&semaphore, (absolute(&left, CLOCK_REALTIME), &left)))
+
+LOOP(futex, syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0))
+LOOP(futex_until, syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, 0, (absolute(&left, CLOCK_MONOTONIC), &left), NULL, ~0))
 
 static int wait_for_condition(int timed)
 {
@@ -231,6 +237,6 @@ int main(int argc, char **argv)
     CASE(read) CASE(poll) CASE(ppoll) CASE(epoll_wait) CASE(epoll_pwait) CASE(select) CASE(pselect) CASE(nanosleep)
     CASE(clock_nanosleep) CASE(clock_absolute) CASE(usleep) CASE(sleep) CASE(accept) CASE(recv) CASE(recvfrom)
     CASE(readv) CASE(pause) CASE(sigsuspend) CASE(wait) CASE(waitpid) CASE(flock) CASE(sem_wait) CASE(sem_timedwait)
-    CASE(pthread_cond_wait) CASE(pthread_cond_timedwait)
+    CASE(pthread_cond_wait) CASE(pthread_cond_timedwait) CASE(futex) CASE(futex_until)
     return 2;
 }

@@ -10,9 +10,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     cmd, deps, fetch, paths,
-    recipe::{Recipe, base_name, fill, show},
-    series::{self, State},
-    ui,
+    recipe::{Recipe, Updates, base_name, fill, show},
+    running, series, ui,
 };
 
 /// The compilers a server is built with.
@@ -48,6 +47,8 @@ pub struct Built {
     pub name: String,
     /// Its tree.
     pub tree: PathBuf,
+    /// Where its executables are.
+    pub place: PathBuf,
     /// Its executable.
     pub program: PathBuf,
 }
@@ -87,88 +88,225 @@ impl Source {
     /// The upstream state, built once. With the time it took, unless an earlier build was still good.
     pub fn build(&self, recipe: &Recipe, compiler: Compiler) -> Result<(Built, Option<Duration>)> {
         let tree = self.folder.join(compiler.name());
-        let state = State { name: "upstream".into(), tree: tree.clone() };
         if stamp_of(&tree) == Some(stamp(recipe, compiler)?) {
-            return Ok((built(recipe, &state), None));
+            return Ok((built(recipe, UPSTREAM, &tree, &tree), None));
         }
         self.copy(&tree)?;
         let step = ui::step(format!("build {} with {}", recipe.package, compiler.command()));
-        let time = make(recipe, &state, compiler, &self.folder, false)?;
+        let time = make(recipe, &tree, compiler, &self.folder, Tree::Fresh { cold: false })?;
+        fs::write(tree.join("stamp"), stamp(recipe, compiler)?)?;
         step.done("");
-        Ok((built(recipe, &state), Some(time)))
+        Ok((built(recipe, UPSTREAM, &tree, &tree), Some(time)))
     }
 
     /// A fresh copy of the upstream state.
     pub fn copy(&self, tree: &Path) -> Result<PathBuf> {
-        if tree.exists() {
-            fs::remove_dir_all(tree)?;
-        }
-        cmd::output(cmd::command("cp", ["-a"]).arg(&self.upstream).arg(tree), cmd::SHORT)?;
+        copy(&self.upstream, tree)?;
         Ok(tree.to_path_buf())
     }
 
-    /// All states of the patch series, built.
-    pub fn build_series(&self, recipe: &Recipe, endings: &[String], compiler: Compiler) -> Result<Vec<Built>> {
+    /// All states of the patch series, built. All in a tree at one path, as in a developer's checkout: what has not changed
+    /// compiles to the same, and is cached. The tree is left in the last state.
+    pub fn build_series(&self, recipe: &Recipe, updates: &Updates, compiler: Compiler) -> Result<Vec<Built>> {
         let folder = self.folder.join(format!("series-{}", compiler.name()));
-        let list = folder.join("states");
-        let stamp = stamp(recipe, compiler)?;
+        let (tree, list, stamp) = (folder.join("tree"), folder.join("states"), stamp(recipe, compiler)?);
+        let stamp = format!("{stamp}{:?} {:?}\n", updates.endings, updates.edits);
         if stamp_of(&folder).as_deref() == Some(&stamp) && list.is_file() {
             let text = fs::read_to_string(&list)?;
-            let states = text.lines().filter_map(|line| line.split_once('\t'));
             ui::note("all states were built before");
-            return Ok(states
-                .map(|(name, tree)| built(recipe, &State { name: name.into(), tree: folder.join(tree) }))
-                .collect());
+            let states = text.lines().filter_map(|line| line.split_once('\t'));
+            return Ok(states.map(|(name, place)| built(recipe, name, &tree, &folder.join(place))).collect());
         }
-        let states = series::states(&self.upstream, endings, &folder)?;
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
         let start = Instant::now();
-        let mut text = String::new();
-        for (k, state) in states.iter().enumerate() {
-            let step = ui::step(format!("build state {k} of {}: {}", states.len() - 1, state.name));
-            // All at one path, as in a developer's checkout: what has not changed compiles to the same, and is cached.
-            let place = State { name: state.name.clone(), tree: folder.join("tree") };
-            fs::rename(&state.tree, &place.tree)?;
-            make(recipe, &place, compiler, &folder, false)?;
-            fs::rename(&place.tree, &state.tree)?;
-            step.done("");
-            text.push_str(&format!("{}\t{}\n", state.name, base_name(&state.tree)));
-        }
+        let states = self.make_series(recipe, updates, compiler, &folder)?;
+        let text: String = states.iter().map(|(name, place)| format!("{name}\t{}\n", base_name(place))).collect();
         fs::write(list, text)?;
         fs::write(folder.join("stamp"), stamp)?;
         ui::note(&format!("{} states in {}", states.len(), ui::seconds(start.elapsed())));
-        Ok(states.iter().map(|state| built(recipe, state)).collect())
+        Ok(states.iter().map(|(name, place)| built(recipe, name, &tree, place)).collect())
+    }
+
+    /// Makes every state and keeps its programs in a folder of its own: names of states, and the folders.
+    fn make_series(
+        &self,
+        recipe: &Recipe,
+        updates: &Updates,
+        compiler: Compiler,
+        folder: &Path,
+    ) -> Result<Vec<(String, PathBuf)>> {
+        let (tree, patched) = (folder.join("tree"), folder.join("patched"));
+        let series = series::read(&self.upstream)?;
+        let mut states: Vec<(String, PathBuf)> = Vec::new();
+        let mut make_state = |name: &str, kind: Tree| -> Result<()> {
+            let step = ui::step(format!("build state {}: {name}", states.len()));
+            make(recipe, &tree, compiler, folder, kind).with_context(|| format!("state {name}"))?;
+            let place = folder.join(format!("{:02}-{name}", states.len()));
+            keep(recipe, &tree, &place)?;
+            states.push((name.to_string(), place));
+            step.done("");
+            Ok(())
+        };
+        self.copy(&tree)?;
+        make_state(UPSTREAM, Tree::Fresh { cold: false })?;
+        if !recipe.build.incremental {
+            self.copy(&patched)?;
+        }
+        let mut configure = false;
+        for patch in series {
+            configure |= patch.touches(&recipe.build.configured_by);
+            let counts = patch.touches(&updates.endings);
+            if recipe.build.incremental {
+                patch.apply(&tree)?;
+                if counts {
+                    make_state(&patch.name, Tree::Made { configure: std::mem::take(&mut configure) })?;
+                }
+                continue;
+            }
+            patch.apply(&patched)?;
+            if counts {
+                copy(&patched, &tree)?;
+                make_state(&patch.name, Tree::Fresh { cold: false })?;
+            }
+        }
+        for edit in &updates.edits {
+            series::edit(edit, &tree)?;
+            make_state(&edit.name, Tree::Made { configure: false })?;
+        }
+        if patched.exists() {
+            fs::remove_dir_all(patched)?;
+        }
+        Ok(states)
     }
 }
 
-fn built(recipe: &Recipe, state: &State) -> Built {
-    Built { name: state.name.clone(), program: state.tree.join(&recipe.build.program), tree: state.tree.clone() }
+/// Name of the state before any patch.
+const UPSTREAM: &str = "upstream";
+
+fn built(recipe: &Recipe, name: &str, tree: &Path, place: &Path) -> Built {
+    let program = place.join(&recipe.build.program);
+    Built { name: name.into(), tree: tree.to_path_buf(), place: place.to_path_buf(), program }
 }
 
-/// Builds a tree in place and returns the time it took; `cold`: without the help of a cache.
-pub fn make(recipe: &Recipe, state: &State, compiler: Compiler, logs: &Path, cold: bool) -> Result<Duration> {
+/// Copies the programs that a tree made to the same places under `to`.
+fn keep(recipe: &Recipe, tree: &Path, to: &Path) -> Result<()> {
+    for program in recipe.build.programs() {
+        let target = to.join(program);
+        fs::create_dir_all(target.parent().unwrap_or(to))?;
+        fs::copy(tree.join(program), target)?;
+    }
+    Ok(())
+}
+
+/// Removes the objects that are older than something they were made from, as the compiler noted in `.d` files: what `make`
+/// knows is often not everything.
+fn remove_stale(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)?.flatten() {
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() {
+            remove_stale(&path)?;
+        } else if kind.is_file() && path.extension().is_some_and(|ending| ending == "d") {
+            let object = path.with_extension("o");
+            let Ok(made) = fs::metadata(&object).and_then(|data| data.modified()) else { continue };
+            let text = fs::read_to_string(&path)?;
+            let sources = text.split_whitespace().filter(|word| !word.ends_with(':') && *word != "\\");
+            let newer = |source: &str| {
+                fs::metadata(folder.join(source)).and_then(|data| data.modified()).is_ok_and(|time| time > made)
+            };
+            if sources.into_iter().any(newer) {
+                fs::remove_file(object)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a tree by a copy of another.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    cmd::output(cmd::command("cp", ["-a"]).arg(from).arg(to), cmd::SHORT)?;
+    Ok(())
+}
+
+/// What a tree is before it is made.
+#[derive(Clone, Copy)]
+pub enum Tree {
+    /// Just unpacked; `cold`: to be made without the help of a cache.
+    Fresh {
+        /// No cache.
+        cold: bool,
+    },
+    /// Made before, and patched since.
+    Made {
+        /// A patch touched what the configuration is made from.
+        configure: bool,
+    },
+}
+
+/// Builds a tree in place and returns the time that took.
+pub fn make(recipe: &Recipe, tree: &Path, compiler: Compiler, logs: &Path, kind: Tree) -> Result<Duration> {
     let config = recipe.folder.join("dsu.toml");
     if compiler == Compiler::Updatable && config.is_file() {
-        fs::copy(config, state.tree.join("dsu.toml"))?;
+        fs::copy(config, tree.join("dsu.toml"))?;
     }
-    let cc = compiler.command();
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut make = cmd::command("make", [format!("-j{jobs}")]);
-    make.args(recipe.build.make.iter().map(|word| fill(word, &[("cc", &cc)]))).current_dir(&state.tree);
+    let (mut commands, mut cold) = (Vec::new(), false);
+    match kind {
+        Tree::Fresh { cold: without_cache } => {
+            commands.extend(recipe.build.configure.clone());
+            cold = without_cache;
+        }
+        Tree::Made { configure } => {
+            if configure {
+                commands.extend(recipe.build.configure.clone());
+            }
+            commands.extend(recipe.build.again.clone());
+            remove_stale(tree)?;
+            // They may be linked with archives that `make` does not know they depend on.
+            recipe.build.programs().try_for_each(|program| fs::remove_file(tree.join(program)))?;
+        }
+    }
+    commands.push(["make".into(), format!("-j{jobs}")].into_iter().chain(recipe.build.make.iter().cloned()).collect());
+    let start = Instant::now();
+    for words in commands {
+        build_command(recipe, &words, tree, compiler, logs, cold)?;
+    }
+    let time = start.elapsed();
+    if let Some(program) = recipe.build.programs().find(|program| !tree.join(program).is_file()) {
+        bail!("the build of {} made no {program}", recipe.package);
+    }
+    Ok(time)
+}
+
+/// Runs one command of a build.
+fn build_command(
+    recipe: &Recipe,
+    words: &[String],
+    tree: &Path,
+    compiler: Compiler,
+    logs: &Path,
+    cold: bool,
+) -> Result<()> {
+    let cc = compiler.command();
+    let dir = show(&running::folder(recipe, 0));
+    let words: Vec<String> = words.iter().map(|word| fill(word, &[("cc", &cc), ("dir", &dir)])).collect();
+    let mut command = cmd::command(&words[0], &words[1..]);
+    command.current_dir(tree);
     // An outer make's or cargo's settings are not this build's.
     for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CFLAGS", "LDFLAGS", "CC"] {
-        make.env_remove(name);
+        command.env_remove(name);
     }
-    make.env("DSU_CACHE", if cold { "off".into() } else { paths::work("cache") });
-    let start = Instant::now();
-    let log = logs.join(format!("{}.log", base_name(&state.tree)));
-    cmd::run_logged(&mut make, &log, cmd::LONG)
-        .with_context(|| format!("{} ({}) does not build with {cc}", recipe.package, state.name))?;
-    let time = start.elapsed();
-    if !state.tree.join(&recipe.build.program).is_file() {
-        bail!("the build of {} made no {}", recipe.package, recipe.build.program);
-    }
-    fs::write(state.tree.join("stamp"), stamp(recipe, compiler)?)?;
-    Ok(time)
+    // What is built twice is the same.
+    command.env("SOURCE_DATE_EPOCH", "0");
+    command.env("DSU_CACHE", if cold { "off".into() } else { paths::work("cache") });
+    let log = logs.join(format!("{}-{}.log", base_name(tree), base_name(Path::new(&words[0]))));
+    cmd::run_logged(&mut command, &log, cmd::LONG)
+        .with_context(|| format!("{} does not build with {cc}", recipe.package))
 }
 
 fn stamp_of(folder: &Path) -> Option<String> {
@@ -177,15 +315,13 @@ fn stamp_of(folder: &Path) -> Option<String> {
 
 /// Changes whenever a build must be made anew.
 fn stamp(recipe: &Recipe, compiler: Compiler) -> Result<String> {
-    let mut inputs = vec![recipe.folder.join("recipe.toml")];
+    let mut stamp = format!("{:?}\n", recipe.build);
     if compiler == Compiler::Updatable {
-        inputs.extend([recipe.folder.join("dsu.toml"), paths::tool("dsu-cc"), paths::tool("libdsu.a")]);
-    }
-    let mut stamp = String::new();
-    for path in inputs {
-        if let Ok(data) = fs::metadata(&path) {
-            let time = data.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
-            stamp.push_str(&format!("{} {} {time}\n", path.display(), data.len()));
+        for path in [recipe.folder.join("dsu.toml"), paths::tool("dsu-cc"), paths::tool("libdsu.a")] {
+            if let Ok(data) = fs::metadata(&path) {
+                let time = data.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
+                stamp.push_str(&format!("{} {} {time}\n", path.display(), data.len()));
+            }
         }
     }
     Ok(stamp)

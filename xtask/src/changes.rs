@@ -118,7 +118,7 @@ fn patches(folder: &Path, builds: &[PathBuf]) -> Result<Vec<Patch>> {
         let file = folder.join(format!("{version}.dsu"));
         let transform = paths::root().join("demos").join("ledger").join(format!("transform-{version}.c"));
         let transform = transform.exists().then_some(transform);
-        let diff = tools::diff_after(&builds[0], &files, new, &file, transform.as_deref())?;
+        let diff = tools::diff_after(&builds[0], &files, new, &file, transform.as_deref())?.patch()?;
         ui::note(&format!("version {version}: types {}", diff.types.join(", ")));
         files.push(file.clone());
         patches.push(Patch { file, lines: diff.lines });

@@ -50,7 +50,7 @@ impl Server {
     /// Waits until something listens on the port. (No connection is made: it would be the server's first client.)
     pub fn await_port(&self, port: u16) -> Result<()> {
         let start = Instant::now();
-        while !listens(port) {
+        while !listens(self.pid(), port) {
             if !alive(self.pid()) {
                 bail!("the server ended at once; it said:\n{}", cmd::tail(&self.log, 20));
             }
@@ -121,6 +121,12 @@ pub fn connect(port: u16) -> Result<TcpStream> {
 /// Whether the process exists and is not a zombie.
 pub fn alive(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| fields[0] != "Z")
+}
+
+/// The path of the program that a process runs, also if another has taken that place since.
+pub fn executable(pid: i32) -> Option<String> {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?.into_os_string().into_string().ok()?;
+    Some(path.trim_end_matches(" (deleted)").to_string())
 }
 
 /// Processes started by `pid`, directly or not.
@@ -196,8 +202,9 @@ fn stat(pid: i32) -> Option<Vec<String>> {
     (fields.len() > 20).then_some(fields)
 }
 
-fn listens(port: u16) -> bool {
-    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+/// Whether anybody in the network that the process sees listens on the port.
+fn listens(pid: i32, port: u16) -> bool {
+    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
     let wanted = format!(":{port:04X}");
     table.lines().skip(1).any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();

@@ -43,26 +43,77 @@ pub struct Recipe {
 }
 
 /// How a server is built.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Build {
-    /// Arguments of `make`; `{cc}` is the compiler.
+    /// Commands run once in a fresh tree, before `make`; `{cc}` is the compiler, `{dir}` the folder
+    /// that the server will run in.
+    #[serde(default)]
+    pub configure: Vec<Vec<String>>,
+    /// A patch of the series that touches a file with one of these endings makes `configure` run again.
+    #[serde(default)]
+    pub configured_by: Vec<String>,
+    /// Arguments of `make`.
     pub make: Vec<String>,
+    /// Whether `make` knows what depends on what: the states of a series are then made in one tree, one after the other.
+    #[serde(default)]
+    pub incremental: bool,
+    /// Commands run before `make` in a tree that was made before, for what `make` does not look after by itself.
+    #[serde(default)]
+    pub again: Vec<Vec<String>>,
     /// The executable, relative to the tree.
     pub program: String,
+    /// Executables that run beside it.
+    #[serde(default)]
+    pub companions: Vec<String>,
+}
+
+impl Build {
+    /// All executables.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.program).chain(&self.companions).map(String::as_str)
+    }
 }
 
 /// How a server is run.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Run {
-    /// `ftp` or `resp`.
+    /// `ftp`, `resp`, or whatever its `sessions` speak.
     pub protocol: String,
     /// Whether it can only run as root.
     #[serde(default)]
     pub root: bool,
-    /// Arguments; `{dir}` is the run's folder, `{port}` the port, `{config}` the configuration file.
+    /// Arguments; `{dir}` is the run's folder, `{port}` the port, `{config}` the configuration file. In commands also:
+    /// `{tree}`, the source tree, `{place}`, where the programs are, `{n}`, another number each time, `{pid}`, the
+    /// server's process, and `{port1}` to `{portN}`, the ports of companions.
     pub args: Vec<String>,
+    /// Arguments added: with each of these lists one more server is run and updated.
+    #[serde(default)]
+    pub variants: Vec<Vec<String>>,
+    /// The server is started from a copy in the run's folder, which every update replaces, as a package manager does.
+    #[serde(default)]
+    pub installed: bool,
+    /// A command that executes the program given after it.
+    #[serde(default)]
+    pub through: Vec<String>,
+    /// Servers that run beside it.
+    #[serde(default)]
+    pub with: Vec<Companion>,
+    /// Commands run in the run's folder before the server starts.
+    #[serde(default)]
+    pub prepare: Vec<Vec<String>>,
+    /// Commands run when it has started.
+    #[serde(default)]
+    pub started: Vec<Vec<String>>,
+    /// Clients that stay: asked after every update.
+    #[serde(default)]
+    pub sessions: Vec<Client>,
+    /// New clients after every update.
+    #[serde(default)]
+    pub logins: Vec<Client>,
+    /// What keeps the server busy during updates.
+    pub load: Option<Load>,
     /// Configuration file beside the recipe, with the same placeholders.
     pub config: Option<String>,
     /// Folders to make in the run's folder.
@@ -79,6 +130,45 @@ pub struct Run {
     /// Its password.
     #[serde(default)]
     pub password: String,
+}
+
+/// A server that runs beside another.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Companion {
+    /// One of the build's companions.
+    pub program: String,
+    /// A command that executes the program given after it.
+    #[serde(default)]
+    pub through: Vec<String>,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+/// A client that is a program.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Client {
+    /// The command.
+    pub command: Vec<String>,
+    /// What is written to one that stays.
+    #[serde(default)]
+    pub ask: String,
+    /// What it must then print.
+    pub expect: String,
+}
+
+/// A load during updates.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Load {
+    /// The command; it must succeed, and not end before the update does.
+    pub command: Vec<String>,
+    /// What it must not print.
+    #[serde(default)]
+    pub errors: Vec<String>,
+    /// Limit on its time.
+    pub seconds: u64,
 }
 
 /// A folder of a run.
@@ -121,9 +211,32 @@ pub struct Large {
 pub struct Updates {
     /// A patch of the series makes a new state if it touches a file with one of these endings.
     pub endings: Vec<String>,
+    /// Patches that `dsu-diff` is known to refuse; servers are then started anew from the state they lead to.
+    #[serde(default)]
+    pub refused: Vec<String>,
     /// What clients see change.
     #[serde(default)]
     pub probes: Vec<Probe>,
+    /// Changes made after the series.
+    #[serde(default)]
+    pub edits: Vec<Edit>,
+    /// Whether all updates are taken back in the end.
+    #[serde(default)]
+    pub undo: bool,
+}
+
+/// A change that the series lacks, made after it: one piece of text in one file for another.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Edit {
+    /// Its name, as of a patch.
+    pub name: String,
+    /// The file, relative to the tree.
+    pub file: String,
+    /// What is there once.
+    pub from: String,
+    /// What comes instead.
+    pub to: String,
 }
 
 /// A behaviour that one patch changes, as a new session sees it.
@@ -135,7 +248,7 @@ pub struct Probe {
     /// What it is, for people.
     pub what: String,
     /// What to ask: `greeting`, `status FIELD` (of the session's processes, from /proc), or a command of the protocol;
-    /// `{n}` is another number each time.
+    /// where clients are programs, a line for the shell. `{n}` is another number each time.
     pub ask: String,
     /// Text that is in the answer either only before or only after the patch.
     pub text: String,
@@ -161,6 +274,9 @@ pub struct Suite {
     pub passed: String,
     /// Limit for each test in minutes.
     pub minutes: u64,
+    /// Where there are live updates, the tests start servers that are brought up to date at once. What a server prints when
+    /// its clients may come.
+    pub ready: String,
 }
 
 /// A load to measure.

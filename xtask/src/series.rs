@@ -1,49 +1,83 @@
-//! The states of a program that a series of patches describes, as trees on disk.
+//! The series of patches in a Debian source package.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::cmd;
+use crate::{
+    cmd,
+    recipe::Edit,
+    tools::{self, Diff},
+};
 
-/// One state of the source.
-#[derive(Clone)]
-pub struct State {
-    /// The patch that leads to it; `upstream` for the first.
+/// One patch of a series.
+pub struct Patch {
+    /// Its name, without `.patch`.
     pub name: String,
-    /// Its tree.
-    pub tree: PathBuf,
+    file: PathBuf,
+    strip: String,
+    touched: Vec<String>,
 }
 
-/// Applies the series of an unpacked source package in order and keeps a copy of the tree before it, and after each
-/// patch that touches a file with one of the endings. Patches that touch others only are applied, too.
-pub fn states(source: &Path, endings: &[String], folder: &Path) -> Result<Vec<State>> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
+/// The series of an unpacked source package, in order.
+pub fn read(source: &Path) -> Result<Vec<Patch>> {
+    let folder = source.join("debian").join("patches");
+    let entries = read_series(&folder.join("series"))?.into_iter().map(|(name, strip)| {
+        let file = folder.join(&name);
+        let touched = touched(&fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
+        let name = name.rsplit('/').next().unwrap_or(&name).trim_end_matches(".patch").to_string();
+        Ok(Patch { name, file, strip, touched })
+    });
+    entries.collect()
+}
+
+impl Patch {
+    /// Whether it touches a file with one of these endings.
+    pub fn touches(&self, endings: &[String]) -> bool {
+        self.touched.iter().any(|path| endings.iter().any(|ending| path.ends_with(ending.as_str())))
     }
-    fs::create_dir_all(folder)?;
-    let current = folder.join("current");
-    copy(source, &current)?;
-    let patches = source.join("debian").join("patches");
-    let mut states = vec![State { name: "upstream".into(), tree: folder.join("00-upstream") }];
-    copy(&current, &states[0].tree)?;
-    for (name, strip) in read_series(&patches.join("series"))? {
-        let file = patches.join(&name);
-        let mut patch = cmd::command("patch", ["-s", "-f", "--no-backup-if-mismatch", strip.as_str(), "-i"]);
-        patch.arg(&file).current_dir(&current);
-        cmd::output(&mut patch, cmd::SHORT).with_context(|| format!("patch {name}"))?;
-        if touched(&fs::read(&file)?).iter().any(|path| endings.iter().any(|ending| path.ends_with(ending.as_str()))) {
-            let short = name.rsplit('/').next().unwrap_or(&name).trim_end_matches(".patch").to_string();
-            let tree = folder.join(format!("{:02}-{short}", states.len()));
-            copy(&current, &tree)?;
-            states.push(State { name: short, tree });
-        }
+
+    /// Applies it to a tree. Files that it leaves alone keep their times.
+    pub fn apply(&self, tree: &Path) -> Result<()> {
+        let mut patch = cmd::command("patch", ["-s", "-f", "--no-backup-if-mismatch", self.strip.as_str(), "-i"]);
+        patch.arg(&self.file).current_dir(tree);
+        cmd::output(&mut patch, cmd::SHORT).with_context(|| format!("patch {}", self.name))?;
+        Ok(())
     }
-    fs::remove_dir_all(&current)?;
-    Ok(states)
+}
+
+/// Makes a change that the series lacks.
+pub fn edit(edit: &Edit, tree: &Path) -> Result<()> {
+    let path = tree.join(&edit.file);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let places = text.matches(&edit.from).count();
+    ensure!(places == 1, "{}: {:?} is there {places} times in {}", edit.name, edit.from, edit.file);
+    fs::write(path, text.replace(&edit.from, &edit.to))?;
+    Ok(())
+}
+
+/// How a program came to the code it runs: a build, and the patches applied to it since.
+#[derive(Clone)]
+pub struct Lineage {
+    /// The build that was started.
+    pub base: PathBuf,
+    /// The patches, oldest first.
+    pub patches: Vec<PathBuf>,
+}
+
+impl Lineage {
+    /// Of a program just started.
+    pub fn new(base: PathBuf) -> Self {
+        Self { base, patches: Vec::new() }
+    }
+
+    /// Makes the patch that leads on to a build.
+    pub fn diff(&self, new: &Path, patch: &Path) -> Result<Diff> {
+        tools::diff_after(&self.base, &self.patches, new, patch, None)
+    }
 }
 
 /// The names and `-p` options of a quilt series.
@@ -65,9 +99,4 @@ fn touched(patch: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(patch);
     let names = text.lines().filter_map(|line| line.strip_prefix("+++ ").or_else(|| line.strip_prefix("--- ")));
     names.filter_map(|rest| rest.split_whitespace().next()).map(String::from).collect()
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    cmd::output(cmd::command("cp", ["-a"]).arg(from).arg(to), cmd::SHORT)?;
-    Ok(())
 }

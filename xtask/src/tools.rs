@@ -21,11 +21,34 @@ pub fn build() -> Result<()> {
 }
 
 /// What `dsu-diff` made of two builds.
-pub struct Diff {
-    /// Names of the replaced units; empty if the programs do not differ.
+pub enum Diff {
+    /// The programs do not differ.
+    Unchanged,
+    /// A patch was written.
+    Patch(Changes),
+    /// No patch is possible, for these reasons.
+    Refused(Vec<String>),
+}
+
+impl Diff {
+    /// What the patch changes; it is an error if there is none.
+    pub fn patch(self) -> Result<Changes> {
+        match self {
+            Self::Patch(changes) => Ok(changes),
+            Self::Unchanged => bail!("the programs do not differ"),
+            Self::Refused(reasons) => bail!("refused: {}", reasons.join("; ")),
+        }
+    }
+}
+
+/// What a patch changes.
+pub struct Changes {
+    /// Names of the replaced units.
     pub units: Vec<String>,
     /// Names of the types whose layout changes.
     pub types: Vec<String>,
+    /// Names of variables that are new or get a new value.
+    pub globals: Vec<String>,
     /// Lines that a person wrote for it.
     pub lines: usize,
 }
@@ -47,14 +70,25 @@ pub fn diff_after(old: &Path, after: &[PathBuf], new: &Path, patch: &Path, trans
     }
     command.arg(old).arg(new).arg("-o").arg(patch);
     let said = cmd::ask(&mut command, cmd::LONG)?;
-    if said.code != 0 {
-        bail!("{} exited with {}:\n{}", cmd::describe(&command), said.code, said.text());
+    let report: Value = serde_json::from_str(&said.out).unwrap_or_default();
+    match (said.code, report["outcome"].as_str()) {
+        (0, Some("unchanged")) => Ok(Diff::Unchanged),
+        (0, Some("patch")) => {
+            let globals = ["variables_added", "variables_overwritten", "tables_grown"];
+            Ok(Diff::Patch(Changes {
+                units: names(&report["units"]),
+                types: names(&report["types"]),
+                lines: report["hand_written_lines"].as_u64().unwrap_or(0) as usize,
+                globals: globals.iter().flat_map(|field| names(&report[field])).collect(),
+            }))
+        }
+        (REFUSED, Some(_)) => Ok(Diff::Refused(names(&report["refused"]))),
+        _ => bail!("{} exited with {}:\n{}", cmd::describe(&command), said.code, said.text()),
     }
-    let report: Value =
-        serde_json::from_str(&said.out).with_context(|| format!("dsu-diff --json said:\n{}", said.out))?;
-    let lines = report["hand_written_lines"].as_u64().unwrap_or(0) as usize;
-    Ok(Diff { units: names(&report["units"]), types: names(&report["types"]), lines })
 }
+
+/// The exit code of `dsu-diff` for what it cannot do safely.
+const REFUSED: i32 = 3;
 
 /// What became of a push to one or more processes: one report each.
 pub struct Pushed {

@@ -44,8 +44,8 @@ fn point(folder: &Path, units: usize) -> Result<Point> {
     let old = generate(&folder.join("old"), units, 1)?;
     let new = generate(&folder.join("new"), units, 2)?;
     let patch = folder.join("patch.dsu");
-    let diff = tools::diff(&old, &new, &patch)?;
-    ensure!(diff.units.len() == units, "the patch replaces {} units instead of {units}", diff.units.len());
+    let changes = tools::diff(&old, &new, &patch)?.patch()?;
+    ensure!(changes.units.len() == units, "the patch replaces {} units instead of {units}", changes.units.len());
     let mut pauses = Vec::new();
     for _ in 0..REPEATS {
         let server = process::Server::spawn(&mut cmd::command(&old, [""; 0]), &folder.join("output"))?;

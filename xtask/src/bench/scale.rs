@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Stdio},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{
@@ -117,7 +117,7 @@ fn objects(folder: &Path, count: u64) -> Result<Row> {
     let step = ui::step(format!("{count} objects"));
     let (old, new) = (generate(&folder.join("1"), 1, 0)?, generate(&folder.join("2"), 2, 0)?);
     let patch = folder.join("objects.dsu");
-    tools::diff(&old, &new, &patch)?;
+    tools::diff(&old, &new, &patch)?.patch()?;
     let mut fresh = Driven::start(&new)?;
     fresh.ask(&format!("make {count}"))?;
     fresh.walk(count)?;
@@ -144,7 +144,7 @@ fn globals(folder: &Path, count: usize) -> Result<Row> {
     let folder = folder.join(format!("globals{count}"));
     let (old, new) = (generate(&folder.join("1"), 1, count)?, generate(&folder.join("2"), 2, count)?);
     let patch = folder.join("globals.dsu");
-    tools::diff(&old, &new, &patch)?;
+    tools::diff(&old, &new, &patch)?.patch()?;
     let updated = Driven::start(&old)?;
     let (pause_ns, push_ns) = updated.push(&patch)?;
     step.done(&format!("pause {} us", pause_ns / 1000));
@@ -170,7 +170,7 @@ fn successive(folder: &Path, pairs: usize) -> Result<(Vec<Pairs>, Vec<u64>)> {
     }
     let mut one = start(&builds[UPDATES - 1])?;
     let last = folder.join("last.dsu");
-    tools::diff(&builds[UPDATES - 1], &builds[UPDATES], &last)?;
+    tools::diff(&builds[UPDATES - 1], &builds[UPDATES], &last)?.patch()?;
     one.push(&last)?;
     let mut fresh = start(&builds[UPDATES])?;
     let (mut after_one, mut after_many) = (Vec::new(), Vec::new());
@@ -201,7 +201,7 @@ fn chain(folder: &Path, builds: &[PathBuf]) -> Result<Vec<PathBuf>> {
     for (n, new) in builds.iter().enumerate().skip(1) {
         let patch = folder.join(format!("p{n}.dsu"));
         let diff = tools::diff_after(&builds[0], &patches, new, &patch, None)?;
-        ensure!(!diff.units.is_empty(), "version {} does not differ", n + 1);
+        diff.patch().with_context(|| format!("version {}", n + 1))?;
         patches.push(patch);
     }
     Ok(patches)

@@ -10,12 +10,11 @@ use super::{
     stats::{Pairs, interleave},
 };
 use crate::{
-    build::{self, Built, Compiler, Source},
+    build::{self, Built, Compiler, Source, Tree},
     cmd, ftp, paths, process,
     recipe::{Bench, Recipe, Run, fill, show},
     resp,
-    series::State,
-    server::Running,
+    running::{Running, Variant},
     ui,
 };
 
@@ -77,8 +76,7 @@ fn build_time(name: &str, recipe: &Recipe, source: &Source, effort: &Effort) -> 
     let pairs = interleave(effort.builds, |new| {
         let compiler = if new { effort.other() } else { Compiler::Plain };
         let tree = source.copy(&folder)?;
-        let state = State { name: "upstream".into(), tree };
-        anyhow::Ok(build::make(recipe, &state, compiler, &folder, true)?.as_secs_f64())
+        anyhow::Ok(build::make(recipe, &tree, compiler, &folder, Tree::Fresh { cold: true })?.as_secs_f64())
     })?;
     let pairs = Pairs::new(format!("{name}: build time"), "s (wall)", pairs);
     step.done(&format!("ratio {:.2}", pairs.ratio));
@@ -90,11 +88,12 @@ fn build_time(name: &str, recipe: &Recipe, source: &Source, effort: &Effort) -> 
 fn one_run(recipe: &Recipe, run: &Run, bench: &Bench, built: &Built, plain: &Built) -> Result<(f64, f64)> {
     // The whole life of the server is accounted: all its processes, to the microsecond, but for those killed at the end.
     let (seconds, resident);
+    let variant = Variant { config: &bench.config, ..Variant::default() };
     match run.protocol.as_str() {
         "ftp" => {
             process::adopt_orphans()?;
             let before = children_seconds()?;
-            let server = Running::start(recipe, run, &built.program, &bench.config)?;
+            let server = Running::start(recipe, run, &built.place, &built.tree, &variant)?;
             ftp_load(run, bench, &server)?;
             resident = process::resident(server.server.pid()) as f64 / 1024.0;
             // Sessions end by themselves after QUIT; they count once somebody has waited for them.
@@ -103,7 +102,7 @@ fn one_run(recipe: &Recipe, run: &Run, bench: &Bench, built: &Built, plain: &Bui
             seconds = children_seconds()? - before;
         }
         "resp" => {
-            let server = Running::start(recipe, run, &built.program, &bench.config)?;
+            let server = Running::start(recipe, run, &built.place, &built.tree, &variant)?;
             resp::Client::connect(server.port)?.command(&["PING"])?;
             let before = process::cpu_time(server.server.pid());
             let port = server.port.to_string();

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Starts the base build in this script's place and brings it up to date. What it prints is held back until that is done:
+# whoever waits for it to be ready waits for the updated server.
+pid=$$
+pipe=$(mktemp -u)
+mkfifo "$pipe"
+
+update() {
+    local patch said
+    for patch in {patches}; do
+        if ! said=$({push} --timeout=20 $pid "$patch" 2>&1); then
+            # Tests end servers whenever they like.
+            if [ -d /proc/$pid ]; then echo "failed: $said"; else echo "ended"; fi
+            return
+        fi
+    done
+    echo "updated"
+}
+
+relay() {
+    local line held=
+    exec <"$pipe"
+    rm "$pipe"
+    while IFS= read -r line; do
+        held+=$line$'\n'
+        if [[ $line == *"{ready}"* ]]; then
+            update >>"{record}"
+            break
+        fi
+    done
+    printf %s "$held"
+    exec cat
+}
+
+# Not a child of the server, which might wait for its children.
+(relay &)
+exec -a "$0" "{base}" "$@" >"$pipe"

@@ -177,7 +177,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Replaces `$pid(program)`, `$room`, `$push`, `$diff`, `$patch(v1,v2)`, `$exe(v1)` and `${variable}`.
+    /// Replaces `$pid(program)`, `$room`, `$here` (the directory of the test), `$push`, `$diff`, `$patch(v1,v2)`, `$exe(v1)` and `${variable}`.
     fn expand(&self, text: &str) -> Result<String> {
         let mut text = text.to_owned();
         while let Some(at) = text.find("$patch(") {
@@ -199,7 +199,8 @@ impl Run<'_> {
             text = text.replace(&format!("${{{name}}}"), value);
         }
         let tools = tools()?;
-        for (name, path) in [("$room", &self.room), ("$push", &tools.push), ("$diff", &tools.diff)] {
+        let here = self.versions.directory().to_path_buf();
+        for (name, path) in [("$here", &here), ("$room", &self.room), ("$push", &tools.push), ("$diff", &tools.diff)] {
             text = text.replace(name, &path.display().to_string());
         }
         Ok(text)

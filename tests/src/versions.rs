@@ -46,6 +46,11 @@ impl Versions {
         })
     }
 
+    /// Where the test is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// A directory for temporary files of tools and programs, which all have to remove.
     pub fn temporary(&self) -> PathBuf {
         self.scratch.path().join("tmp")
@@ -111,7 +116,9 @@ impl Versions {
         }
         if !source.join("main.c").exists() {
             std::fs::copy(common.join("main.c"), source.join("main.c"))?;
-            std::fs::copy(common.join("dsu.toml"), source.join("dsu.toml"))?;
+            if !source.join("dsu.toml").exists() {
+                std::fs::copy(common.join("dsu.toml"), source.join("dsu.toml"))?;
+            }
         }
         let program = Program::open(&source)?;
         program.configure()?;

@@ -33,15 +33,15 @@ struct Arguments {
     /// The process to make the patch for: what it runs and has taken is read from it.
     #[arg(long, value_name = "PID", conflicts_with = "after")]
     pid: Option<u32>,
-    /// The patch to write; with --template, the file for the transformers.
+    /// The patch to write.
     #[arg(short, long, required_unless_present = "template")]
     output: Option<PathBuf>,
     /// Transformers, and decisions on data (`#pragma dsu ...`).
     #[arg(long, value_name = "FILE.c")]
     transform: Option<PathBuf>,
-    /// Write no patch, but the start of a file for --transform: signatures and layouts of all transformers.
-    #[arg(long)]
-    template: bool,
+    /// Write no patch, but the start of a file for --transform: signatures and layouts of all transformers; `-` prints it.
+    #[arg(long, value_name = "FILE.c")]
+    template: Option<PathBuf>,
     /// The patch's name; by default that of the file.
     #[arg(long)]
     name: Option<String>,
@@ -108,8 +108,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<DiffReport>> {
         Some(file) => Directives::read(file)?,
         None => Directives::default(),
     };
-    if arguments.template {
-        template(&old.description, &new, &directives, arguments.output.as_deref())?;
+    if let Some(file) = &arguments.template {
+        template(&old.description, &new, &directives, file)?;
         return Ok(None);
     }
     let diff = Diff::new(old, new, &directives)?;
@@ -129,18 +129,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<DiffReport>> {
 }
 
 /// Writes what a person can start from.
-fn template(old: &Description, new: &Description, directives: &Directives, to: Option<&Path>) -> anyhow::Result<()> {
+fn template(old: &Description, new: &Description, directives: &Directives, to: &Path) -> anyhow::Result<()> {
     let pairing = Pairing::new(&old.model, &new.model);
     let types = Types::new(&old.model, &new.model, &pairing, directives);
     if !types.refusals.is_empty() {
         return Err(DiffError::Refused(types.refusals).into());
     }
     let text = transform::template(&new.model, &types);
-    match to {
-        Some(file) => std::fs::write(file, text).with_context(|| file.display().to_string())?,
-        None => std::io::stdout().write_all(text.as_bytes()).or_else(closed)?,
+    if to.as_os_str() == "-" {
+        return Ok(std::io::stdout().write_all(text.as_bytes()).or_else(closed)?);
     }
-    Ok(())
+    std::fs::write(to, text).with_context(|| to.display().to_string())
 }
 
 /// Nobody reads on: that is no failure.

@@ -13,7 +13,7 @@ use crate::diff::directives::{Choice, Directives};
 use crate::diff::pairing::Pairing;
 use crate::diff::still::Still;
 use crate::diff::types::Types;
-use crate::facts::{UnitFacts, Variable, content, fingerprint, same_type};
+use crate::facts::{TypeDefinition, UnitFacts, Variable, content, fingerprint, same_type};
 use crate::program::registered_variables;
 
 /// What the patch does with a variable.
@@ -143,9 +143,8 @@ impl Decider<'_> {
         if !self.new_registered.contains(&at) || system {
             return (!system).then_some(Fate::Private);
         }
-        if let Some(problem) = self.ambiguous(at) {
-            data.refusals.push(problem);
-        }
+        data.refusals.extend(self.ambiguous(at));
+        data.refusals.extend(self.unstamped(at));
         let Some(old_at) = self.old_variable(at) else { return Some(Fate::New) };
         let o = self.old.variable(old_at);
         if o.constant && !v.constant && !self.new.never_written(at) {
@@ -280,6 +279,29 @@ impl Decider<'_> {
             (None, None) => number(v).is_some() && number(o).is_some(),
             _ => false,
         }
+    }
+
+    /// Constants cannot be brought to another version: each object in them must have the newest stamp from the start, which
+    /// only its own initialiser list gives it.
+    fn unstamped(&self, at: VariableRef) -> Option<String> {
+        let v = self.new.variable(at);
+        let facts = &self.new.units[at.unit].facts;
+        if !v.constant || self.basis.types.shapes.is_empty() {
+            return None;
+        }
+        let all: Vec<&TypeDefinition> = facts.types.iter().collect();
+        let wanted = self.basis.types.versioned(&v.ty, &all);
+        let (start, end) = v.definition.as_ref().and_then(|d| d.initializer).unwrap_or((0, 0));
+        let versioned =
+            |name: &str| self.basis.types.shapes.get(name).is_some_and(|s| s.members.iter().any(|m| m.since > 0));
+        let lists = facts.initializers.iter().filter(|l| (start..end).contains(&l.open) && versioned(&l.ty)).count();
+        (wanted > lists as u64).then(|| {
+            format!(
+                "constant {} has objects of a changed type without an initialiser list of their own: give each one (`{{0}}`), or let the \
+                 variable not be constant",
+                self.describe(at)
+            )
+        })
     }
 
     /// What a person said about a variable.

@@ -121,8 +121,7 @@ impl Directives {
         if blank {
             return Ok(());
         }
-        let directive = |l: &str| l.trim_start().starts_with('#') && !is_marker(l);
-        section.text = if body.lines().any(directive) { preprocessed(body, name)? } else { body.to_owned() };
+        section.text = preprocessed(body, name)?;
         self.sections.push(section);
         Ok(())
     }
@@ -208,20 +207,28 @@ fn functions(text: &str) -> Vec<String> {
     found
 }
 
-/// Text with macros and conditions of its own.
+/// Text with macros replaced: its own, those of the compiler, and those of headers that it includes. Of headers only the macros
+/// are taken: what they declare, the unit has.
 fn preprocessed(text: &str, name: &str) -> Result<String, DiffError> {
     let failed = |e: std::io::Error| DiffError::Io("cc -E".to_owned(), e);
+    let is_include = |l: &&str| l.trim_start().trim_start_matches('#').trim_start().starts_with("include");
+    let includes: Vec<&str> = text.lines().filter(|l| l.trim_start().starts_with('#')).filter(is_include).collect();
+    let body: Vec<&str> = text.lines().map(|l| if includes.contains(&l) { "" } else { l }).collect();
+    let mut headers = tempfile::Builder::new().suffix(".h").tempfile().map_err(failed)?;
+    writeln!(headers, "{}", includes.join("\n")).map_err(failed)?;
     let mut command = Command::new("cc");
-    command.args(["-E", "-x", "c", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["-E", "-Ulinux", "-Uunix", "-imacros"]).arg(headers.path()).args(["-x", "c", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(text.as_bytes()).map_err(failed)?;
+        input.write_all((body.join("\n") + "\n").as_bytes()).map_err(failed)?;
     }
     let output = child.wait_with_output().map_err(failed)?;
     if !output.status.success() {
         return Err(DiffError::Build(format!("{name}:\n{}", String::from_utf8_lossy(&output.stderr))));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    // Behind the last line, what follows is not the file's.
+    Ok(format!("{}\n# 1 \"<dsu>\"\n", String::from_utf8_lossy(&output.stdout)))
 }
 
 #[cfg(test)]
@@ -239,7 +246,7 @@ mod tests {
         assert_eq!(d.sections.len(), 2);
         assert_eq!(d.sections[0].functions, ["dsu_transform_struct_conn"]);
         assert_eq!((d.sections[1].unit.as_str(), d.lines), ("net/io.c", 5));
-        assert!(d.sections[1].text.starts_with("\n# 10 \"t.c\"\n"));
+        assert!(d.sections[1].text.contains("# 10 \"t.c\"\nint dsu_transform_state"));
         assert!(d.defines("dsu_transform_state") && !d.defines("dsu_transform_x"));
     }
 
@@ -251,8 +258,11 @@ mod tests {
 
     #[test]
     fn macros_are_expanded() {
-        let d =
-            Directives::parse("t.c", "#define N 3\nint dsu_transform_state(void) { return N; }\n").expect("is fine");
-        assert!(d.sections[0].text.contains("return 3;"));
+        let d = Directives::parse(
+            "t.c",
+            "#include <limits.h>\n#define N 3\nint dsu_transform_state(void) { return N + CHAR_BIT; }\n",
+        )
+        .expect("is fine");
+        assert!(d.sections[0].text.contains("return 3 + 8;"));
     }
 }

@@ -10,7 +10,7 @@ use crate::diff::data::{Basis, Data, Fate};
 use crate::diff::pairing::Pairing;
 use crate::diff::transform::{self, Additions};
 use crate::diff::types::{self, Planned};
-use crate::facts::same_type;
+use crate::facts::{Field, same_type};
 use crate::layout::SLOP;
 use crate::layout::place::Change;
 
@@ -106,6 +106,7 @@ impl TypeReport {
                 format!("{} retyped from {} to {}, line {}", now.name, was.ty, now.ty, now.line)
             }
             Change::Renamed(was, now) => format!("{} renamed to {}", was.name, now.name),
+            Change::Widened(_, now) => format!("{} has more members, line {}", display_name(now), now.line),
         };
         let transformer = match additions.transformed.get(&planned.name) {
             Some(true) => "written",
@@ -121,6 +122,10 @@ impl TypeReport {
             room: planned.new.fields.iter().filter(|f| f.name == SLOP).map(|f| f.size).sum(),
         }
     }
+}
+
+fn display_name(field: &Field) -> &str {
+    if field.name.is_empty() { "(union without a name)" } else { &field.name }
 }
 
 /// What looks like a renamed field.

@@ -70,7 +70,7 @@ impl Still {
                 }
             }
             for u in facts.type_uses.iter().filter(|u| u.inside == Some(at.function)) {
-                let copies = matches!(u.usage, TypeUsage::Assigned | TypeUsage::Value | TypeUsage::Local(_));
+                let copies = matches!(u.usage, TypeUsage::Assigned | TypeUsage::Value | TypeUsage::Local { .. });
                 if copies && padded.contains(u.ty.as_str()) {
                     found.push(format!(
                         "the old version of function {} can still run after the update ({why}), and copies {} as a whole ({file}:{}), \

@@ -81,8 +81,10 @@ impl Additions {
             let symbol = transformer_symbol(&planned.label);
             let _ = writeln!(
                 text,
-                "void {symbol}(void *, const void *); __attribute__((used)) void {symbol}(void *dsu_new, const void *dsu_old) {{ \
-                 {function}(dsu_new, dsu_old); }}"
+                "void {symbol}(void *, const void *); extern void dsu_misplaced(void) __attribute__((error(\"fields are not where they \
+                 were planned\"))); __attribute__((used)) void {symbol}(void *dsu_new, const void *dsu_old) {{ if ({}) dsu_misplaced(); \
+                 {function}(dsu_new, dsu_old); }}",
+                misplaced(planned)
             );
             additions.texts.entry(unit).or_default().push_str(&text);
             additions.transformed.insert(planned.name.clone(), section.is_some());
@@ -171,26 +173,28 @@ fn signature(planned: &Planned) -> String {
     format!("static void dsu_transform_{}({} *new, const {} *old)", planned.label, planned.name, old_name(planned))
 }
 
-/// The old layout, and checks of both by the compiler that compiles them.
+/// The old layout.
 fn declarations(planned: &Planned, scope: &Scope<'_>) -> String {
-    let (old, name) = (old_name(planned), &planned.name);
+    let old = old_name(planned);
     let layout = scope.old_layout(&planned.old);
-    let mut text = match planned.name.contains(' ') {
+    let text = match planned.name.contains(' ') {
         true => format!("{old} {{{layout} }} __attribute__((may_alias));"),
         false => format!("typedef struct {{{layout} }} __attribute__((may_alias)) {old};"),
     };
-    let _ = write!(
-        text,
-        " _Static_assert(sizeof({name}) == {} && sizeof({old}) == {}, \"size\");",
-        planned.new.size, planned.old.size
-    );
-    let fields = [(name, &planned.new), (&old, &planned.old)];
-    for (ty, definition) in fields {
+    format!("{text} {};", signature(planned))
+}
+
+/// A condition that holds if the compiler lays out both as planned. It is for the compiler of the patch alone: while the
+/// text is read, the types may still be as in the source.
+fn misplaced(planned: &Planned) -> String {
+    let (old, name) = (old_name(planned), &planned.name);
+    let mut text = format!("sizeof({name}) != {} || sizeof({old}) != {}", planned.new.size, planned.old.size);
+    for (ty, definition) in [(name, &planned.new), (&old, &planned.old)] {
         for f in own_fields(definition).filter(|f| f.bits.is_none() && !f.name.is_empty()) {
-            let _ = write!(text, " _Static_assert(__builtin_offsetof({ty}, {}) == {}, \"{0}\");", f.name, f.offset / 8);
+            let _ = write!(text, " || __builtin_offsetof({ty}, {}) != {}", f.name, f.offset / 8);
         }
     }
-    format!("{text} {};", signature(planned))
+    text
 }
 
 type Todo = (Option<Field>, Field, String);
@@ -304,7 +308,7 @@ pub fn irreversible(types: &Types, additions: &Additions) -> Option<String> {
         let lost = planned.changes.iter().find_map(|c| match c {
             Change::Retyped(_, now) => Some((now.name.as_str(), "has a new type")),
             Change::Removed(was) => Some((was.name.as_str(), "was removed")),
-            Change::Added(_) | Change::Renamed(..) => None,
+            Change::Added(_) | Change::Renamed(..) | Change::Widened(..) => None,
         });
         if let Some((field, what)) = lost.filter(|_| planned.new.kind != TypeKind::Enum) {
             return Some(format!(

@@ -39,7 +39,7 @@ impl Planned {
         self.changes.iter().filter(|_| self.new.kind == TypeKind::Struct).filter_map(|c| match c {
             Change::Added(now) => Some((None, now)),
             Change::Retyped(was, now) => Some((Some(was), now)),
-            Change::Removed(_) | Change::Renamed(..) => None,
+            Change::Removed(_) | Change::Renamed(..) | Change::Widened(..) => None,
         })
     }
 
@@ -47,7 +47,7 @@ impl Planned {
     pub fn lost(&self) -> BTreeSet<&str> {
         let lost = |c: &Change| match c {
             Change::Removed(was) | Change::Retyped(was, _) => Some(was.name.clone()),
-            Change::Added(_) | Change::Renamed(..) => None,
+            Change::Added(_) | Change::Renamed(..) | Change::Widened(..) => None,
         };
         let names: BTreeSet<String> = self.changes.iter().filter_map(lost).collect();
         self.old.fields.iter().map(|f| f.name.as_str()).filter(|n| names.contains(*n)).collect()
@@ -133,6 +133,16 @@ impl Types {
             return self.holders.iter().any(|h| name.contains(h.as_str()));
         }
         self.holders.contains(name)
+    }
+
+    /// How many objects there are in one of a canonical type that have fields which older objects do not.
+    pub fn versioned(&self, ty: &str, all: &[&TypeDefinition]) -> u64 {
+        let (name, count) = place::innermost(ty);
+        let own = self.shapes.get(name).is_some_and(|s| s.members.iter().any(|m| m.since > 0));
+        let inside = |t: &&TypeDefinition| t.fields.iter().map(|f| self.versioned(&f.ty, all)).sum::<u64>();
+        // A struct cannot contain itself.
+        let definition = all.iter().find(|t| t.name == name && t.kind == TypeKind::Struct);
+        count.saturating_mul(u64::from(own) + definition.map_or(0, inside))
     }
 
     fn plan(

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::{Field, TypeDefinition, TypeKind, same_type};
+use crate::facts::{Field, TypeDefinition, TypeKind, same_type, unqualified};
 use crate::layout::natural::{Part, align_up, natural};
 use crate::layout::{GONE, Member, PAD, SLOP, STAMP, Shape, is_ours, label_of};
 
@@ -30,6 +30,8 @@ pub enum Change {
     Removed(Field),
     /// It has another type or width: as it was, and as it is.
     Retyped(Field, Field),
+    /// It is a union without a name that got members, which fit: as it was, and as it is.
+    Widened(Field, Field),
     /// It has another name, by a directive: as it was, and as it is.
     Renamed(Field, Field),
 }
@@ -193,7 +195,9 @@ fn match_fields(old: &[&Field], new: &[Field], renames: &Renames) -> Result<Matc
     for field in new {
         let fits = |(index, o): &(usize, &&Field)| {
             let name = renames.get(&o.name).unwrap_or(&o.name);
-            !taken.contains(index) && *name == field.name && (!field.name.is_empty() || same_type(&o.ty, &field.ty))
+            !taken.contains(index)
+                && *name == field.name
+                && (!field.name.is_empty() || same_type(&o.ty, &field.ty) || widened(&o.ty, &field.ty))
         };
         let found = old.iter().enumerate().find(fits).map(|(index, _)| index);
         if found.is_none() && field.name.is_empty() {
@@ -209,8 +213,36 @@ fn match_fields(old: &[&Field], new: &[Field], renames: &Renames) -> Result<Matc
     }
 }
 
+/// Whether a type is a union without a name that has all members of another, and more, in the same size.
+fn widened(old: &str, new: &str) -> bool {
+    let (Some((old, old_size)), Some((new, new_size))) = (members_of_union(old), members_of_union(new)) else {
+        return false;
+    };
+    old_size == new_size && old.iter().all(|m| new.contains(m))
+}
+
+/// The members of a union without a name, and its size and alignment, as its canonical form has them.
+fn members_of_union(ty: &str) -> Option<(Vec<String>, String)> {
+    let plain = unqualified(ty);
+    let at = plain.find("union{").filter(|at| plain[..*at].chars().all(|c| "[]0123456789".contains(c)))?;
+    let (arrays, inner) = (&plain[..at], plain[at..].strip_prefix("union{")?.strip_suffix('}')?);
+    let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
+    for (at, byte) in inner.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            b';' if depth == 0 => {
+                parts.push(inner[start..at].to_owned());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    Some((parts, format!("{arrays}{}", &inner[start..])))
+}
+
 fn unchanged(old: &Field, new: &Field) -> Result<bool, Refusal> {
-    if !same_type(&old.ty, &new.ty) || old.bits != new.bits {
+    if old.bits != new.bits || !same_type(&old.ty, &new.ty) && !widened(&old.ty, &new.ty) {
         return Ok(false);
     }
     if old.size != new.size || old.align != new.align {
@@ -239,6 +271,7 @@ fn union(
                 return Err(Refusal::UnionRetyped(field.name.clone(), was.ty.clone(), field.ty.clone()));
             }
             Some(was) if was.name != field.name => changes.push(Change::Renamed(was.clone(), field.clone())),
+            Some(was) if !same_type(&was.ty, &field.ty) => changes.push(Change::Widened((*was).clone(), field.clone())),
             Some(_) => {}
         }
         // Which member an object holds is the program's business: no version is needed to read a new one.
@@ -338,6 +371,7 @@ impl<'a> Planner<'a> {
                 None => changes.push(Change::Added(field.clone())),
                 Some(was) if !self.kept[n] => changes.push(Change::Retyped(was, field.clone())),
                 Some(was) if was.name != field.name => changes.push(Change::Renamed(was, field.clone())),
+                Some(was) if !same_type(&was.ty, &field.ty) => changes.push(Change::Widened(was, field.clone())),
                 Some(_) => {}
             }
         }

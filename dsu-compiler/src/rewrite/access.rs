@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::{FieldUse, UnitFacts};
+use crate::facts::{FieldUse, Function, UnitFacts};
 use crate::layout::{Shape, Shapes};
 use crate::rewrite::RewriteError;
 use crate::text::edits::Edits;
@@ -20,7 +20,7 @@ pub fn accesses(facts: &UnitFacts, text: &str, shapes: &Shapes, edits: &mut Edit
     for access in &facts.field_uses {
         let Some(shape) = shapes.get(&access.ty).filter(|shape| is_checked(access, shape)) else { continue };
         let function = &facts.functions[access.inside];
-        if function.definition.as_ref().is_some_and(|d| d.system) {
+        if function.definition.as_ref().is_some_and(|d| d.system) || is_transformed(access, function, shape, text) {
             continue;
         }
         migrate(access, shape, text, edits)?;
@@ -35,6 +35,15 @@ pub fn accesses(facts: &UnitFacts, text: &str, shapes: &Shapes, edits: &mut Edit
         }
     }
     Ok(())
+}
+
+/// Whether the object is the one that a transformer is just making.
+fn is_transformed(access: &FieldUse, function: &Function, shape: &Shape, text: &str) -> bool {
+    let parameters = function.definition.as_ref().map(|d| d.parameters.as_slice());
+    let object = parameters.and_then(|p| p.first()).map(String::as_str);
+    access.arrow
+        && function.name.strip_prefix("dsu_transform_") == Some(shape.label.as_str())
+        && text.get(access.base.0..access.base.1).map(str::trim) == object
 }
 
 /// Whether an access must look at the object's version.

@@ -1,7 +1,10 @@
-//! New objects made by functions that stay on the stack over updates.
+//! New objects say their version where code makes them.
 //!
-//! Such a function goes on making objects the way its version does, in memory that may have held an object of a newer
-//! version before. So it says the version of what it makes: 0 in the base program.
+//! A function that stays on the stack over updates goes on making objects the way its version does, in memory that may have
+//! held an object of a newer version before. So it says the version of what it makes: 0 in the base program.
+//!
+//! In a patch, an object that is made with all its fields is not to be transformed when they are first used: every function
+//! says that it is of the newest version.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +12,8 @@ use crate::analyse::allocators::{Allocators, Size};
 use crate::analyse::model::Model;
 use crate::analyse::points::Points;
 use crate::facts::{Creation, Field, TypeDefinition, UnitFacts};
-use crate::layout::STAMP;
 use crate::layout::room::elements;
+use crate::layout::{STAMP, Shape, Shapes};
 use crate::text::edits::Edits;
 use crate::text::lexer::{Kind, Lexer};
 
@@ -26,19 +29,28 @@ pub fn lasting(model: &Model, points: &Points, unit: usize) -> BTreeSet<usize> {
     inline.chain(on_path.iter().copied()).collect()
 }
 
-/// Makes functions of the base program that last say the version of what they make: in memory from allocators, and in
-/// variables without a value.
-pub fn births(model: &Model, points: &Points, allocators: &Allocators, unit: usize, edits: &mut Edits) {
+/// Makes functions that last say the version of what they make, in memory from allocators and in variables without a value;
+/// in patches, all functions that make objects of types whose older objects lack fields.
+pub fn births(
+    model: &Model,
+    points: &Points,
+    allocators: &Allocators,
+    (unit, shapes): (usize, &Shapes),
+    edits: &mut Edits,
+) {
     let u = &model.units[unit];
     let mut lasting = lasting(model, points, unit);
     lasting.retain(|f| u.facts.functions[*f].definition.as_ref().is_some_and(|d| !d.system));
-    for creation in u.facts.creations.iter().filter(|c| lasting.contains(&c.inside)) {
-        let Some(allocator) = allocators.get(model, unit, creation.callee) else { continue };
+    let grown: BTreeSet<&str> = shapes.values().filter(|s| is_grown(s)).map(|s| s.name.as_str()).collect();
+    let has_grown = |ty: &str| !grown.is_empty() && holds(&u.facts, ty, 0, &|name| grown.contains(name));
+    for creation in u.facts.creations.iter().filter(|c| lasting.contains(&c.inside) || has_grown(&c.ty)) {
+        let system = u.facts.functions[creation.inside].definition.as_ref().is_none_or(|d| d.system);
+        let Some(allocator) = allocators.get(model, unit, creation.callee).filter(|_| !system) else { continue };
         // Memory that grows keeps what it has.
         let fresh = allocator.old.is_none_or(|old| is_null(argument(creation, &u.image.text, old)));
         let Some(t) = defined_before(&u.facts, creation).filter(|_| fresh) else { continue };
         let mut stores = String::new();
-        store(&u.facts, t, "dsu_new[dsu_n]", &mut stores, 0);
+        store((&u.facts, shapes), t, "dsu_new[dsu_n]", &mut stores, 0);
         if stores.is_empty() {
             continue;
         }
@@ -54,7 +66,8 @@ pub fn births(model: &Model, points: &Points, allocators: &Allocators, unit: usi
     }
     // How many there are of an array of variable length is only known at run time: those start as they always did.
     for local in u.facts.unset_locals.iter().filter(|l| lasting.contains(&l.inside) && !l.lengths.contains(&0)) {
-        if holds_stamp(&u.facts, &local.ty) {
+        // Those of types that have grown get the newest stamp with the other initialisers.
+        if holds_stamp(&u.facts, &local.ty) && !has_grown(&local.ty) {
             edits.insert(local.at, " = {}");
         }
     }
@@ -67,8 +80,20 @@ fn defined_before<'a>(facts: &'a UnitFacts, creation: &Creation) -> Option<&'a T
     facts.types.iter().find(usable).filter(|t| !t.name.contains(['*', '[']))
 }
 
+/// Whether older objects of a type lack fields.
+fn is_grown(shape: &Shape) -> bool {
+    shape.members.iter().any(|m| m.since > 0)
+}
+
+/// Whether an object of a canonical type is, or has inside, one of a type of which `wanted` holds.
+fn holds(facts: &UnitFacts, ty: &str, depth: u32, wanted: &dyn Fn(&str) -> bool) -> bool {
+    let (_, element) = elements(ty);
+    let inside = |t: &TypeDefinition| t.fields.iter().any(|f| holds(facts, &f.ty, depth + 1, wanted));
+    depth < 32 && (wanted(element) || facts.types.iter().find(|t| t.name == element).is_some_and(inside))
+}
+
 /// Statements that say the version of an object and of all objects inside it.
-fn store(facts: &UnitFacts, t: &TypeDefinition, object: &str, text: &mut String, depth: usize) {
+fn store((facts, shapes): (&UnitFacts, &Shapes), t: &TypeDefinition, object: &str, text: &mut String, depth: usize) {
     let inside = |f: &&Field| f.name.is_empty() && holds_stamp(facts, &f.ty);
     if t.fields.iter().any(|f| inside(&f)) {
         // Fresh memory says nothing: it may as well be cleared.
@@ -78,7 +103,9 @@ fn store(facts: &UnitFacts, t: &TypeDefinition, object: &str, text: &mut String,
     for field in &t.fields {
         let member = format!("{object}.{}", field.name);
         if field.name == STAMP {
-            text.push_str(&format!("*(unsigned long *)&{member} = 0; "));
+            let grown = shapes.get(&t.name).filter(|s| is_grown(s));
+            let stamp = grown.map_or_else(|| "0".to_owned(), |s| format!("(unsigned long)dsu_stamp_{}", s.label));
+            text.push_str(&format!("*(unsigned long *)&{member} = {stamp}; "));
             continue;
         }
         if field.name.is_empty() || !holds_stamp(facts, &field.ty) {
@@ -88,12 +115,12 @@ fn store(facts: &UnitFacts, t: &TypeDefinition, object: &str, text: &mut String,
         match facts.types.iter().find(|t| t.name == element) {
             None => text.push_str(&format!("__builtin_memset((void *)&{member}, 0, sizeof {member}); ")),
             Some(inner) if count == 1 && field.ty.ends_with(element) && !field.ty.contains('[') => {
-                store(facts, inner, &member, text, depth + 1);
+                store((facts, shapes), inner, &member, text, depth + 1);
             }
             Some(inner) => {
                 let index = format!("dsu_n{depth}");
                 text.push_str(&format!("unsigned long {index} = {count}; while ({index}-- > 0) {{ "));
-                store(facts, inner, &format!("(({element} *){member})[{index}]"), text, depth + 1);
+                store((facts, shapes), inner, &format!("(({element} *){member})[{index}]"), text, depth + 1);
                 text.push_str("} ");
             }
         }

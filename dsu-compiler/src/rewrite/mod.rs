@@ -100,9 +100,7 @@ pub fn rewrite(job: &Job<'_>) -> Result<(String, Uses), RewriteError> {
     rewriter.points();
     rewriter.static_locals();
     rewriter.shapes()?;
-    if job.purpose == Purpose::Base {
-        births::births(job.model, job.points, job.allocators, job.unit, &mut rewriter.edits);
-    }
+    births::births(job.model, job.points, job.allocators, (job.unit, job.shapes), &mut rewriter.edits);
     rewriter.prelude();
     if job.purpose == Purpose::Patch {
         rewriter.visibility();

@@ -49,7 +49,7 @@ union terms {
     int percent;
     char code[8];
 #if VERSION >= 8
-    long parts;
+    int parts[2];
 #endif
 };
 

@@ -396,8 +396,11 @@ impl<'a> Builder<'a> {
             units.iter().flat_map(|u| &self.model().units[*u].facts.types).map(|t| t.name.as_str()).collect();
         let all: BTreeMap<String, u64> =
             program::types_of(self.model()).into_iter().map(|(name, t)| (name, t.layout())).collect();
-        let changed = |name: &str| self.diff.types.planned.contains_key(name);
-        all.into_iter().filter(|(name, _)| names.contains(name.as_str()) && !changed(name)).collect()
+        // The old layouts that transformers see are no types of the program: the next patch has others of these names.
+        let wanted = |name: &str| {
+            names.contains(name) && self.diff.own_types.contains(name) && !self.diff.types.planned.contains_key(name)
+        };
+        all.into_iter().filter(|(name, _)| wanted(name)).collect()
     }
 }
 

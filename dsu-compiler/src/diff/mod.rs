@@ -16,7 +16,7 @@
 //! | [`cli`] | the command line |
 //! | [`report`] | what is told to people and programs |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dsu_abi::Id;
 
@@ -90,6 +90,8 @@ pub struct Diff {
     pub changes: Changes,
     /// Types that changed.
     pub types: Types,
+    /// Names of the program's own types, those that only transformers use left out.
+    pub own_types: BTreeSet<String>,
     /// What becomes of variables.
     pub data: Data,
     /// Transformers.
@@ -151,13 +153,14 @@ impl Diff {
         let lineage = before.step_to(&Description { slots, foreign: old.foreign.clone(), ..new.clone() })?;
         let lengths: BTreeMap<usize, usize> =
             additions.texts.keys().map(|unit| (*unit, new.model.units[*unit].image.text.len())).collect();
+        let own_types = new.model.units.iter().flat_map(|u| &u.facts.types).map(|t| t.name.clone()).collect();
         append::append(&mut new.model, &additions.texts, &types.shapes)?;
         // What the transformers use must be bound, too.
         let basis = basis(&old, &new, &pairing, &types, directives, &still);
         data = Data::new(&basis, &changes);
         data.forget_added(&new.model, &lengths);
         let report = DiffReport::new(&basis, &changes, &data, &additions);
-        Ok(Self { old, new, lineage, pairing, changes, types, data, additions, report })
+        Ok(Self { old, new, lineage, pairing, changes, types, own_types, data, additions, report })
     }
 
     /// Whether there is nothing to do.

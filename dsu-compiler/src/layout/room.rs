@@ -3,7 +3,7 @@
 //! By arithmetic where the rules of the platform alone decide, which is nearly always: then no text has to be parsed
 //! again. The rewritten text asserts the sizes, so the compiler has the last word.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::facts::{Field, TypeDefinition, TypeKind, UnitFacts};
 use crate::layout::natural::{Part, align_up, natural};
@@ -52,7 +52,7 @@ fn ours(line: u32, slop: u64) -> [Field; 2] {
 /// # Errors
 /// When the text has to be parsed for it; then nothing was changed.
 pub fn give(facts: &mut UnitFacts, room: &Room) -> Result<(), Intricate> {
-    let mut giver = Giver { types: HashMap::new(), room, done: HashMap::new() };
+    let mut giver = Giver { types: HashMap::new(), room, done: HashMap::new(), begun: HashSet::new() };
     for t in facts.types.iter().filter(|t| t.kind != TypeKind::Enum) {
         giver.types.insert(&t.name, t);
     }
@@ -77,6 +77,8 @@ struct Giver<'a> {
     types: HashMap<&'a str, &'a TypeDefinition>,
     room: &'a Room,
     done: HashMap<&'a str, TypeDefinition>,
+    /// Types whose definition is being made: met again inside itself, a type is named there, not embedded.
+    begun: HashSet<&'a str>,
 }
 
 impl<'a> Giver<'a> {
@@ -86,6 +88,9 @@ impl<'a> Giver<'a> {
             return Ok(known.clone());
         }
         let Some((&name, &t)) = self.types.get_key_value(name) else { return Err(Intricate(name.to_owned())) };
+        if !self.begun.insert(name) {
+            return Err(Intricate(name.to_owned()));
+        }
         let mut new = t.clone();
         let mut changed = false;
         for field in &mut new.fields {
@@ -113,7 +118,7 @@ impl<'a> Giver<'a> {
         let (count, element) = elements(ty);
         if element.contains('{') && !element.starts_with(['*', 'f']) {
             // Without a name: what is inside may have become larger.
-            let inside: Vec<&str> = self.types.keys().copied().filter(|name| element.contains(*name)).collect();
+            let inside: Vec<&str> = self.types.keys().copied().filter(|name| embeds(element, name)).collect();
             for name in inside {
                 if self.is_changed(name) {
                     return Err(Intricate(name.to_owned()));
@@ -133,6 +138,15 @@ impl<'a> Giver<'a> {
         let before = self.types.get(name).map(|t| (t.size, t.align));
         self.definition(name).map_or(true, |new| Some((new.size, new.align)) != before)
     }
+}
+
+/// Whether a type without a name holds one of this name: a pointer to it does not.
+fn embeds(ty: &str, name: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    ty.match_indices(name).any(|(at, _)| {
+        let before = ty[..at].trim_end_matches("const ").trim_end_matches("volatile ");
+        !before.ends_with('*') && !before.ends_with(word) && !ty[at + name.len()..].starts_with(word)
+    })
 }
 
 /// The number of elements and their type, of arrays of arrays, too; any other type is one of itself.
@@ -264,6 +278,25 @@ mod tests {
         assert_eq!(give(&mut facts, &Room::from([("struct inner".into(), 8)])), Err(Intricate("struct inner".into())));
         assert_eq!(facts.types, before);
         assert_eq!(give(&mut facts, &Room::new()), Ok(()));
+    }
+
+    #[test]
+    fn pointers_in_members_without_a_name_embed_nothing() {
+        let mut facts = facts();
+        facts.types.remove(0);
+        let text = "struct{next:Some(0):None:*struct user;first:Some(64):None:*const struct inner;16:8}";
+        facts.types.push(record("struct user", TypeKind::Struct, 16, 8, vec![field("", 0, text, 16, 8)]));
+        give(&mut facts, &Room::from([("struct inner".into(), 8), ("struct user".into(), 8)])).unwrap();
+        assert_eq!(facts.types[1].size, 32);
+    }
+
+    #[test]
+    fn a_type_that_seems_to_hold_itself_is_left_to_the_parser() {
+        let mut facts = facts();
+        let text = "struct{call:Some(0):None:*f(struct user)void;8:8}";
+        facts.types.push(record("struct user", TypeKind::Struct, 8, 8, vec![field("", 0, text, 8, 8)]));
+        facts.types.remove(0);
+        assert_eq!(give(&mut facts, &Room::new()), Err(Intricate("struct user".into())));
     }
 
     fn variable(ty: &str, size: u64) -> Variable {

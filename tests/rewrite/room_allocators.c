@@ -6,15 +6,16 @@
 //! config: [types]
 //! config: allocators = ["arena_get"]
 //! room: struct conn
-//! rewritten: (struct conn *)((*dsu_slot_xmalloc)(sizeof *c)); unsigned long dsu_n = dsu_new ? (unsigned long)(sizeof * c) / sizeof(struct conn) : 0;
-//! rewritten: (struct conn *)((*dsu_slot_xcalloc)(n, sizeof(struct conn))); unsigned long dsu_n = dsu_new ? (unsigned long)((n) * (sizeof ( struct conn ))) / sizeof(struct conn)
-//! rewritten: (struct conn *)((*dsu_slot_xrealloc)(0, 2 * sizeof *r))
-//! rewritten: (struct conn *)((*dsu_slot_tagged)("conn", (*dsu_slot_size)(1))); unsigned long dsu_n = dsu_new ? 1 : 0;
-//! rewritten: (struct conn *)((*dsu_slot_arena_get)(&arena, sizeof(struct conn)))
-//! rewritten: (struct conn *)((*dsu_slot_behind)(sizeof(struct conn)))
-//! rewritten: (struct outer *)((*dsu_slot_xmalloc)(sizeof(struct outer)))
+//! rewritten: (struct conn *)((*dsu_slot_xmalloc)((dsu_a = (sizeof *c)))); unsigned long dsu_n = !dsu_new ? 0 : dsu_a / sizeof *dsu_new;
+//! rewritten: (struct conn *)((*dsu_slot_xcalloc)((dsu_a = (n)), (dsu_b = (sizeof(struct conn))))); unsigned long dsu_n = !dsu_new ? 0 : dsu_a * dsu_b / sizeof *dsu_new;
+//! rewritten: (struct conn *)((*dsu_slot_xrealloc)(0, (dsu_a = (2 * sizeof *r))))
+//! rewritten: (struct conn *)((*dsu_slot_tagged)("conn", (dsu_a = ((*dsu_slot_size)(1))))); unsigned long dsu_n = !dsu_new ? 0 : dsu_a / sizeof *dsu_new;
+//! rewritten: (struct conn *)((*dsu_slot_arena_get)(&arena, (dsu_a = (sizeof(struct conn)))))
+//! rewritten: (struct conn *)((*dsu_slot_behind)((dsu_a = (sizeof(struct conn)))))
+//! rewritten: (struct outer *)((*dsu_slot_xmalloc)((dsu_a = (sizeof(struct outer)))))
 //! rewritten: unsigned long dsu_n0 = 3; while (dsu_n0-- > 0) { *(unsigned long *)&((struct conn *)dsu_new[dsu_n].more)[dsu_n0].dsu_stamp = 0; }
 //! rewritten: struct conn left = {}, both[2] = {}, given = { 1 };
+//! output: 6 9 9
 //! not-rewritten: (struct conn *)((*dsu_slot_xrealloc)(r,
 //! not-rewritten: (struct conn *)((*dsu_slot_dup_bytes)(
 //! not-rewritten: (struct conn *)((*dsu_slot_pool_get)(
@@ -52,6 +53,7 @@ void *pool_get(size_t size) { if (spare) { void *p = spare; spare = NULL; return
 void *arena_get(struct arena *a, size_t size) { void *p = a->next; a->next += size; return p; }
 void *the_only_one(void) { static struct conn *one; if (!one) { one = xmalloc(sizeof *one); one->fd = 1; } return one; }
 size_t size(int n) { return n * sizeof(struct conn); }
+int next(int *n) { return ++*n; }
 
 int main(void)
 {
@@ -70,6 +72,9 @@ int main(void)
 	struct conn *d;
 	struct conn left, both[2], given = { 1 };
 	size_t room = sizeof *c;
+	/* What the sizes do is done once. */
+	struct conn *twice = xcalloc(n += 2, sizeof *twice);
+	struct conn *counted = xmalloc(next(&n) * sizeof *counted);
 
 	c->fd = 5;
 	left = both[1] = given;
@@ -79,6 +84,8 @@ int main(void)
 	r[1].fd = 7;
 	r = xrealloc(r, 9 * sizeof *r);
 	t->fd = a->fd = b->fd = o->more[2].fd = p->fd = 8;
+	twice[4].fd = counted[5].fd = 9;
+	printf("%d %d %d\n", n, twice[4].fd, counted[5].fd);
 	printf("%d %d %d %d %d %d\n", c->fd, d->fd, many[2].fd, r[1].fd, t->fd + a->fd + b->fd + o->more[2].fd + p->fd, one->fd);
 	return 0;
 }

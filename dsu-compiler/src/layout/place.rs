@@ -137,12 +137,15 @@ fn shape(old: &TypeDefinition, members: Vec<Member>, reordered: bool, natural: b
 /// The element type behind all arrays, and how many elements there are.
 pub fn innermost(ty: &str) -> (&str, u64) {
     let (mut rest, mut count) = (ty, 1u64);
-    while let Some((length, element)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
+    loop {
+        // Qualifiers of an array are those of its elements.
+        rest = rest.trim_start_matches("const ").trim_start_matches("volatile ");
+        let Some((length, element)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) else {
+            return (rest, count);
+        };
         count = count.saturating_mul(length.parse().unwrap_or(0));
         rest = element;
     }
-    let unqualified = rest.trim_start_matches("const ").trim_start_matches("volatile ");
-    (unqualified, count)
 }
 
 /// A field of the new source with the size that its type has in the running program.

@@ -46,6 +46,10 @@ pub fn births(
     for creation in u.facts.creations.iter().filter(|c| lasting.contains(&c.inside) || has_grown(&c.ty)) {
         let system = u.facts.functions[creation.inside].definition.as_ref().is_none_or(|d| d.system);
         let Some(allocator) = allocators.get(model, unit, creation.callee).filter(|_| !system) else { continue };
+        // What others see may be objects that live.
+        if allocator.shared {
+            continue;
+        }
         // Memory that grows keeps what it has.
         let fresh = allocator.old.is_none_or(|old| is_null(argument(creation, &u.image.text, old)));
         let Some(t) = defined_before(&u.facts, creation).filter(|_| fresh) else { continue };
@@ -54,13 +58,13 @@ pub fn births(
         if stores.is_empty() {
             continue;
         }
-        let (name, count) = (&t.name, count(creation, &u.image.text, allocator.size, &t.name));
+        let (name, count) = (&t.name, count(creation, &u.image.text, allocator.size, has_grown(&t.name), edits));
         edits.wrap(
             creation.call.0,
             creation.call.1,
-            format!("({{ {name} *dsu_new = ({name} *)("),
+            format!("({{ unsigned long dsu_a = 0, dsu_b = 0; {name} *dsu_new = ({name} *)("),
             format!(
-                "); unsigned long dsu_n = dsu_new ? {count} : 0; while (dsu_n-- > 0) {{ {stores}}} (void *)dsu_new; }})"
+                "); unsigned long dsu_n = !dsu_new ? 0 : {count}; while (dsu_n-- > 0) {{ {stores}}} (void *)dsu_new; }})"
             ),
         );
     }
@@ -150,35 +154,37 @@ pub fn is_null(argument: &str) -> bool {
     matches!(squeezed.as_str(), "0" | "void*0" | "NULL" | "nullptr")
 }
 
-/// How many objects there is room for in what an allocator gives: an expression. What the arguments say is only repeated
-/// if that has no effect; else it is one.
-pub fn count(creation: &Creation, text: &str, size: Size, ty: &str) -> String {
-    let pure = |index: usize| repeatable(argument(creation, text, index));
-    let bytes = match size {
-        Size::Unknown => None,
-        Size::Bytes(i) => pure(i),
-        Size::Product(i, j) => pure(i).zip(pure(j)).map(|(a, b)| format!("({a}) * ({b})")),
+/// How many objects there are in what an allocator gives: an expression. The arguments that say how much memory that is are
+/// kept in variables: written twice, they would have their effects twice, and their names may stand for something else.
+///
+/// Zero may be stored wherever an object could be. Where the stamp is not zero and what is behind the first object may be
+/// something else, that is left as it is.
+fn count(creation: &Creation, text: &str, size: Size, grown: bool, edits: &mut Edits) -> String {
+    let one = "sizeof *dsu_new";
+    let mut keep = |index: usize, name: &'static str| {
+        let (start, end) = *creation.arguments.get(index)?;
+        edits.wrap(start, end, format!("({name} = ("), "))");
+        Some(name)
     };
-    bytes.map_or_else(|| "1".to_owned(), |bytes| format!("(unsigned long)({bytes}) / sizeof({ty})"))
+    let counted = match size {
+        Size::Unknown => None,
+        Size::Bytes(i) if !grown || is_multiple(argument(creation, text, i)) => {
+            keep(i, "dsu_a").map(|bytes| format!("{bytes} / {one}"))
+        }
+        Size::Bytes(i) => keep(i, "dsu_a").map(|bytes| format!("{bytes} >= {one}")),
+        Size::Product(i, j) => keep(i, "dsu_a").zip(keep(j, "dsu_b")).map(|(a, b)| match grown {
+            false => format!("{a} * {b} / {one}"),
+            true => format!("{b} == {one} ? {a} : {a} == {one} ? {b} : {a} * {b} >= {one}"),
+        }),
+    };
+    counted.unwrap_or_else(|| "1".to_owned())
 }
 
-/// An expression on one line, if it may be evaluated twice: no calls, no assignments.
-fn repeatable(expression: &str) -> Option<String> {
-    let mut words: Vec<&str> = Vec::new();
-    for token in Lexer::new(expression, 0) {
-        if token.kind == Kind::Directive {
-            continue;
-        }
-        let word = expression.get(token.start..token.end)?;
-        let called = word == "("
-            && words.last().is_some_and(|w| w.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ')' | ']')))
-            && !words.last().is_some_and(|w| matches!(*w, "sizeof" | "__typeof__" | "typeof" | "_Alignof"));
-        if called || matches!(word, "=" | "++" | "--" | "{" | ";") {
-            return None;
-        }
-        words.push(word);
-    }
-    (!words.is_empty()).then(|| words.join(" "))
+/// Whether a number of bytes is visibly that of a number of objects.
+fn is_multiple(expression: &str) -> bool {
+    let tokens = Lexer::new(expression, 0).filter(|t| t.kind != Kind::Directive);
+    let words: Vec<&str> = tokens.filter_map(|t| expression.get(t.start..t.end)).collect();
+    words.contains(&"sizeof") && !words.contains(&"+")
 }
 
 #[cfg(test)]
@@ -188,9 +194,7 @@ mod tests {
     #[test]
     fn arguments() {
         assert!(is_null("((void *)0)") && is_null(" 0 ") && !is_null("p"));
-        assert_eq!(repeatable("n *\n sizeof(struct a)").as_deref(), Some("n * sizeof ( struct a )"));
-        assert_eq!(repeatable("n++ * 4"), None);
-        assert_eq!(repeatable("f(n)"), None);
-        assert_eq!(repeatable("(a)->n + sizeof *p").as_deref(), Some("( a ) -> n + sizeof * p"));
+        assert!(is_multiple("n *\n sizeof(struct a)") && is_multiple("sizeof *a"));
+        assert!(!is_multiple("sizeof(struct a) + n") && !is_multiple("size"));
     }
 }

@@ -25,6 +25,7 @@
 //! no-room: struct shown: a union shows its bytes
 //! no-room: struct hidden: a union shows its bytes
 //! no-room: struct shared: it may be in memory shared with others, from mmap
+//! no-room: struct region: it may be in memory shared with others, from map_region (main, room_reasons.c:
 //! no-room: struct local in inside: it is defined inside a function
 #include <stddef.h>
 #include <stdio.h>
@@ -67,8 +68,15 @@ union view { struct shown s; unsigned char raw[72]; };
 struct hidden { long a[9]; };
 struct around { union { struct hidden h; int words[18]; } u; int n; };
 struct shared { long a[9]; };
+struct region { long a[9]; };
 
 struct entry { const char *name; void *data; size_t size; };
+static void *map_region(size_t size)
+{
+	void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 static struct tabled tabled = { { 7 } };
 static struct entry table[] = { { "tabled", &tabled, sizeof(tabled) } };
 
@@ -117,6 +125,8 @@ int main(void)
 	union view v = { { { 13 } } };
 	struct around ar = { { { { 14 } } }, 15 };
 	struct shared *sh = mmap(0, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *memory = map_region(4096);
+	struct region *re = memory;
 	long text[9] = { 16 };
 	struct place pl = { { 0 }, 17 };
 
@@ -125,7 +135,7 @@ int main(void)
 	fwrite(&w, sizeof w, 1, stdout);
 	memcpy(buffer, &from, sizeof from);
 	iov.iov_base = &ga;
-	sh->a[0] = 18;
+	sh->a[0] = re->a[0] = 18;
 	printf("\n%ld %ld %d %d %ld %s %s\n", p.a[0], t.a[0], k.c, g.c, al.a[0], f->rest, h->rest);
 	printf("%d %u %d %ld\n", memcmp(&c, &d, sizeof c), hash(&x.first, sizeof x), buffer[0], *(long *)iov.iov_base);
 	printf("%d %ld %d %d %ld %d %ld\n", first(&b), parse((char *)text), kind(&two), v.raw[0], ar.u.h.a[0], ar.n, sh->a[0]);

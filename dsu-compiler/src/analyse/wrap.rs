@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::analyse::allocators::Allocators;
+use crate::analyse::allocators::{Allocator, Allocators};
 use crate::analyse::model::Model;
 use crate::driver::interface::{LinkInput, TypesReport, UnprovenReport, UnwrappedReport};
 use crate::facts::returned::library_name;
@@ -346,6 +346,9 @@ impl<'a> Policy<'a> {
             }
             TypeUsage::Cast(other) if self.begins_with(&t.ty, other) || self.begins_with(other, &t.ty) => None,
             TypeUsage::Cast(other) => Some(format!("it is cast to or from {other}")),
+            TypeUsage::From(callee) if self.is_shared(unit, callee) => {
+                Some(format!("it may be in memory shared with others, from {callee}"))
+            }
             TypeUsage::Bytes => Some("it is cast to or from bytes".into()),
             TypeUsage::Kept(field) if MOVED_FIELDS.contains(&field.as_str()) => {
                 Some(format!("its bytes are moved through {field}"))
@@ -358,9 +361,17 @@ impl<'a> Policy<'a> {
         }
     }
 
-    fn is_allocator(&self, unit: usize, callee: &str) -> bool {
+    fn allocator(&self, unit: usize, callee: &str) -> Option<Allocator> {
         let function = self.model.units[unit].facts.functions.iter().position(|f| f.name == callee);
-        function.is_some_and(|f| self.allocators.get(self.model, unit, f).is_some_and(|a| !a.shared))
+        function.and_then(|f| self.allocators.get(self.model, unit, f))
+    }
+
+    fn is_allocator(&self, unit: usize, callee: &str) -> bool {
+        self.allocator(unit, callee).is_some_and(|a| !a.shared)
+    }
+
+    fn is_shared(&self, unit: usize, callee: &str) -> bool {
+        self.allocator(unit, callee).is_some_and(|a| a.shared)
     }
 
     /// Whether an object of one type begins with one of another: then the cast says nothing about layouts.

@@ -381,6 +381,8 @@ pub enum TypeUsage {
     Cast(String),
     /// A pointer to it is cast or converted to or from a pointer to characters or other numbers.
     Bytes,
+    /// A pointer to it comes, through a variable, from what the function of this name returned.
+    From(String),
     /// Its address is stored as a pointer to anything, in a field of this name; empty for an element of an initialiser.
     Kept(String),
     /// Its size is stored in a field or an element of an initialiser.

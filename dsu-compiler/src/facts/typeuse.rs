@@ -21,6 +21,8 @@ pub struct Collector {
     names: HashMap<usize, Option<String>>,
     /// The function that is walked.
     inside: Option<usize>,
+    /// Variables by identity, and the functions whose results they were given.
+    given: HashMap<usize, Vec<String>>,
 }
 
 /// A call whose result becomes a pointer to a struct.
@@ -57,9 +59,19 @@ impl Collector {
             clang::UNEXPOSED_EXPR => self.conversion(node, path, printer, text),
             clang::SIZEOF => self.size(node, path, printer, text),
             clang::CALL => self.call(node, printer, text),
-            clang::VARIABLE => self.variable(node, printer),
+            clang::VARIABLE => {
+                self.gives(node, node.initializer());
+                self.variable(node, printer);
+            }
             clang::PARAMETER => self.by_value(node, TypeUsage::Value, printer),
-            clang::BINARY => self.by_value(node, TypeUsage::Assigned, printer),
+            clang::BINARY => {
+                let children = node.children();
+                let target = children.first().map(|left| bare(*left)).filter(|t| t.kind() == clang::DECL_REF);
+                if let Some(variable) = target.and_then(Node::referenced) {
+                    self.gives(variable, children.get(1).copied());
+                }
+                self.by_value(node, TypeUsage::Assigned, printer);
+            }
             _ => {}
         }
     }
@@ -137,6 +149,16 @@ impl Collector {
         element.is_number().then_some(Pointee::Numbers)
     }
 
+    /// Notes that a variable is given the result of a call.
+    fn gives(&mut self, variable: Node<'_>, value: Option<Node<'_>>) {
+        let pointer = || Self::pointee(variable.ty()).is_some_and(|p| p.kind() == clang::T_VOID);
+        let call = value.map(bare).filter(|v| v.kind() == clang::CALL);
+        let function = call.filter(|_| pointer()).and_then(|c| c.children().first().copied()).and_then(callee);
+        if let Some(function) = function {
+            self.given.entry(variable.identity()).or_default().push(function.name());
+        }
+    }
+
     fn conversion<'a>(&mut self, node: Node<'a>, path: &[Node<'a>], printer: &Printer, text: &str) {
         let to = node.ty();
         if to.canonical().kind() != clang::T_POINTER || is_converted(path) {
@@ -157,6 +179,12 @@ impl Collector {
             }
             (Pointee::Numbers, Pointee::Record(to)) if inner.kind() != clang::CALL && !finds_container(inner, text) => {
                 self.note(node, to, TypeUsage::Bytes);
+            }
+            (Pointee::Nothing, Pointee::Record(to)) if inner.kind() == clang::DECL_REF => {
+                let variable = inner.referenced().map_or(0, Node::identity);
+                for function in self.given.get(&variable).cloned().unwrap_or_default() {
+                    self.note(node, to.clone(), TypeUsage::From(function));
+                }
             }
             (Pointee::Record(from), Pointee::Nothing) => {
                 if let Some(field) = place_kept(path, text) {

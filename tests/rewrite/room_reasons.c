@@ -16,6 +16,8 @@
 //! no-room: struct compared: its bytes are passed to memcmp
 //! no-room: struct hashed: its bytes are passed to hash
 //! no-room: struct copied: its bytes are passed to memcpy
+//! no-room: struct shown_too: its bytes are passed to show_and_wipe (main, room_reasons.c:
+//! no-room: struct listed: its bytes are passed to wipe_both (main, room_reasons.c:
 //! no-room: struct gathered: its bytes are moved through iov_base
 //! no-room: struct tabled: its address and its size are put into another struct
 //! no-room: struct bytes: it is cast to or from bytes (first, room_reasons.c:
@@ -57,6 +59,8 @@ struct written { int n; struct part parts[2]; };
 struct compared { long a[9]; };
 struct hashed { int first; long a[9]; };
 struct copied { long a[9]; };
+struct shown_too { long a[9]; };
+struct listed { long a[9]; };
 struct gathered { long a[9]; };
 struct tabled { long a[9]; };
 struct bytes { long a[9]; };
@@ -75,6 +79,19 @@ static void *map_region(size_t size)
 {
 	void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return p == MAP_FAILED ? NULL : p;
+}
+
+static void show(void *p, size_t size) { fwrite(p, size, 1, stdout); }
+static void show_and_wipe(void *p, size_t size)
+{
+	if (p && size)
+		show(p, size);
+	memset(p, 0, size);
+}
+static void wipe_both(void *p, size_t size, void *q)
+{
+	memset(p, 0, size);
+	*(char *)q = 20;
 }
 
 static struct tabled tabled = { { 7 } };
@@ -127,7 +144,9 @@ int main(void)
 	struct shared *sh = mmap(0, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	void *memory = map_region(4096);
 	struct region *re = memory;
-	long text[9] = { 16 };
+	long text[9] = { 16 }, scratch[20];
+	struct shown_too st = { { 0 } };
+	struct listed li = { { 0 } };
 	struct place pl = { { 0 }, 17 };
 
 	strcpy(f->rest, "flex");
@@ -135,6 +154,9 @@ int main(void)
 	fwrite(&w, sizeof w, 1, stdout);
 	memcpy(buffer, &from, sizeof from);
 	iov.iov_base = &ga;
+	show_and_wipe(&st, sizeof st);
+	wipe_both(scratch, sizeof li, &li);
+	printf("%ld %ld\n", st.a[0], li.a[0]);
 	sh->a[0] = re->a[0] = 18;
 	printf("\n%ld %ld %d %d %ld %s %s\n", p.a[0], t.a[0], k.c, g.c, al.a[0], f->rest, h->rest);
 	printf("%d %u %d %ld\n", memcmp(&c, &d, sizeof c), hash(&x.first, sizeof x), buffer[0], *(long *)iov.iov_base);

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::analyse::allocators::{Allocator, Allocators};
-use crate::analyse::model::Model;
+use crate::analyse::allocators::{Allocator, Allocators, parameters};
+use crate::analyse::model::{FunctionRef, Model};
 use crate::driver::interface::{LinkInput, TypesReport, UnprovenReport, UnwrappedReport};
 use crate::facts::returned::library_name;
 use crate::facts::{TypeDefinition, TypeKind, TypeUsage, TypeUse};
@@ -85,6 +85,9 @@ pub fn is_harmless(function: &str) -> bool {
     let name = library_name(function);
     HARMLESS.contains(&name) || name.ends_with("free")
 }
+
+/// Through how many functions memory is followed.
+const HANDS: usize = 4;
 
 /// Which structs get room.
 #[derive(Clone, Debug, Default)]
@@ -334,7 +337,7 @@ impl<'a> Policy<'a> {
     fn objection(&self, unit: usize, t: &TypeUse, measured: &HashSet<(Option<usize>, &str)>) -> Option<String> {
         match &t.usage {
             TypeUsage::Passed { callee, sized } => {
-                if is_harmless(callee) || self.is_allocator(unit, callee) {
+                if is_harmless(callee) || self.is_allocator(unit, callee) || self.only_clears(unit, callee) {
                     None
                 } else if moves_bytes(callee) {
                     Some(format!("its bytes are passed to {callee}"))
@@ -358,6 +361,33 @@ impl<'a> Policy<'a> {
             }
             TypeUsage::Asserted => Some("a constant depends on its size or an offset in it".into()),
             _ => None,
+        }
+    }
+
+    /// Whether a function of the program does nothing with the memory it is given but what harmless functions do. Which
+    /// parameter has the memory is not known: it must hold of all that may.
+    fn only_clears(&self, unit: usize, callee: &str) -> bool {
+        let functions = &self.model.units[unit].facts.functions;
+        let Some(function) = functions.iter().position(|f| f.name == callee) else { return false };
+        let taken = parameters(&functions[function].prototype);
+        if taken.contains(&"...") {
+            return false;
+        }
+        let mut memory = taken.iter().enumerate().filter(|(_, ty)| is_memory(ty)).map(|(i, _)| i).peekable();
+        memory.peek().is_some() && memory.all(|p| self.is_left_alone(unit, function, p, 0))
+    }
+
+    /// Whether what a parameter points to is at most cleared or freed.
+    fn is_left_alone(&self, unit: usize, function: usize, parameter: usize, depth: usize) -> bool {
+        let name = &self.model.units[unit].facts.functions[function].name;
+        let own = FunctionRef { unit, function };
+        let at = self.model.definition_of(unit, function).unwrap_or(own);
+        let facts = &self.model.units[at.unit].facts;
+        let mut known = facts.handed.iter().filter(|h| (h.function, h.parameter) == (at.function, parameter));
+        let on = |(callee, position): &(usize, usize)| self.is_left_alone(at.unit, *callee, *position, depth + 1);
+        match facts.functions[at.function].definition {
+            None => is_harmless(name),
+            Some(_) => depth < HANDS && known.next().is_some_and(|h| h.to.iter().all(on)),
         }
     }
 
@@ -548,6 +578,12 @@ fn element(ty: &str) -> &str {
         Some((_, rest)) => element(rest),
         None => ty,
     }
+}
+
+/// Whether a parameter of this type may point to memory of any kind.
+fn is_memory(ty: &str) -> bool {
+    let pointee = ty.strip_prefix('*').map(unqualified);
+    pointee.is_some_and(|p| !["struct ", "union ", "*", "fn("].iter().any(|other| p.starts_with(other)))
 }
 
 /// Whether a type is an array of bytes or other numbers.

@@ -6,8 +6,8 @@ use crate::clang::{self, Ast, Bodies, ClangError, Node};
 use crate::facts::types::Printer;
 use crate::facts::typeuse::Collector;
 use crate::facts::{
-    Attributes, Creation, Definition, Function, IndirectCall, Item, Loop, Reference, Returned, Site, Source, Target,
-    UnitFacts, Usage, Variable, VariableDefinition, access, content, initializer, returned, shape, usage,
+    Attributes, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Returned, Site, Source,
+    Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, initializer, returned, shape, usage,
 };
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
@@ -132,6 +132,10 @@ fn prune(facts: &mut UnitFacts, before: &UnitFacts) {
     }
     for type_use in &mut facts.type_uses {
         type_use.inside = type_use.inside.map(|i| functions[i]);
+    }
+    for handed in &mut facts.handed {
+        handed.function = functions[handed.function];
+        handed.to.iter_mut().for_each(|(callee, _)| *callee = functions[*callee]);
     }
     for returned in &mut facts.returned {
         returned.function = functions[returned.function];
@@ -422,8 +426,12 @@ impl<'t> Walker<'t> {
             self.system.push((start, end));
         }
         let outer = self.inside.replace(index);
+        let parameters: Vec<Node<'_>> = children.iter().copied().filter(|c| c.kind() == clang::PARAMETER).collect();
+        for (parameter, node) in parameters.iter().enumerate().filter(|_| !system) {
+            let to = returned::handed(*node, body, self.text, &mut |callee| self.function_index(callee));
+            self.facts.handed.extend(to.map(|to| Handed { function: index, parameter, to }));
+        }
         if !system && returned::may_allocate(node) {
-            let parameters: Vec<Node<'_>> = children.iter().copied().filter(|c| c.kind() == clang::PARAMETER).collect();
             let found = returned::of_function(&parameters, body, self.text, &mut |callee| self.function_index(callee));
             if let Some((sources, filled)) = found {
                 self.facts.returned.push(Returned { function: index, sources, filled });

@@ -41,6 +41,8 @@ pub struct UnitFacts {
     pub type_uses: Vec<TypeUse>,
     /// What functions that may allocate return.
     pub returned: Vec<Returned>,
+    /// Parameters that functions only hand on.
+    pub handed: Vec<Handed>,
     /// Loops, in source order within each function.
     pub loops: Vec<Loop>,
     /// Top-level declarations, in order.
@@ -408,6 +410,17 @@ pub struct Returned {
     pub sources: Vec<Source>,
     /// What is returned was handed to a function that copies something into it.
     pub filled: bool,
+}
+
+/// A parameter, a pointer to anything or to numbers, that is only compared and handed on to other functions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handed {
+    /// The function, by index.
+    pub function: usize,
+    /// The parameter, by index.
+    pub parameter: usize,
+    /// The functions it is handed to, by index, and as which argument.
+    pub to: Vec<(usize, usize)>,
 }
 
 /// Where a pointer comes from.

@@ -1,4 +1,5 @@
-//! What functions return that may be allocators: those that return a pointer to anything, or to characters.
+//! What functions return that may be allocators: those that return a pointer to anything, or to characters; and what
+//! functions do with pointers to anything that they are given.
 //!
 //! Values are followed through local variables, regardless of order; whatever cannot be followed is [`Source::Other`].
 
@@ -34,6 +35,74 @@ pub fn of_function<'a>(
     }
     let filled = returns.iter().any(|r| flow.is_filled(*r, &mut HashSet::new()));
     (!sources.is_empty()).then_some((sources, filled))
+}
+
+/// What a function with this body does with a parameter, if it only compares it and hands it on: the functions it is
+/// handed to, and as which argument.
+pub fn handed<'a>(
+    parameter: Node<'a>,
+    body: Node<'a>,
+    text: &str,
+    index: Index<'_, 'a>,
+) -> Option<Vec<(usize, usize)>> {
+    let ty = parameter.ty().canonical();
+    let pointee = (ty.kind() == clang::T_POINTER).then(|| ty.pointee().canonical())?;
+    if pointee.kind() != clang::T_VOID && !pointee.is_number() {
+        return None;
+    }
+    let mut found = Vec::new();
+    uses(parameter.identity(), body, &mut vec![body], text, index, &mut found).then_some(found)
+}
+
+/// Collects the calls below a node that a variable is an argument of; false if anything else is done with it.
+fn uses<'a>(
+    variable: usize,
+    node: Node<'a>,
+    path: &mut Vec<Node<'a>>,
+    text: &str,
+    index: Index<'_, 'a>,
+    found: &mut Vec<(usize, usize)>,
+) -> bool {
+    if local(node) == Some(variable) {
+        return is_handed(path, text, index, found);
+    }
+    node.children().into_iter().all(|child| {
+        path.push(child);
+        let harmless = uses(variable, child, path, text, index, found);
+        path.pop();
+        harmless
+    })
+}
+
+/// Whether the last node of a path is compared, or an argument of a call of a function by its name.
+fn is_handed<'a>(path: &[Node<'a>], text: &str, index: Index<'_, 'a>, found: &mut Vec<(usize, usize)>) -> bool {
+    let Some((&node, around)) = path.split_last() else { return false };
+    let mut child = node;
+    for parent in around.iter().rev() {
+        match parent.kind() {
+            clang::PAREN | clang::CAST => child = *parent,
+            // A conversion. Operators that the library does not name are longer than their operand.
+            clang::UNEXPOSED_EXPR if parent.range() == child.range() => child = *parent,
+            clang::CALL => {
+                let children = parent.children();
+                let position = children.iter().skip(1).position(|c| c.range() == child.range());
+                let function = children.first().and_then(|c| callee(*c));
+                let Some((position, function)) = position.zip(function) else { return false };
+                found.push((index(function), position));
+                return true;
+            }
+            clang::UNARY => return text.as_bytes().get(parent.range().0) == Some(&b'!'),
+            clang::BINARY => {
+                let children = parent.children();
+                let Some((left, right)) = children.first().zip(children.get(1)) else { return false };
+                let between = text.get(left.range().1..right.range().0).unwrap_or("");
+                return ["==", "!=", "&&", "||"].iter().any(|operator| between.contains(operator));
+            }
+            clang::IF | clang::WHILE => return true,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// Whether a function of this type may be an allocator.

@@ -18,6 +18,13 @@ static struct conn fixed = { 1, { { 2 }, 3 }, { { { 4 }, 5 }, { .port = 6 } }, &
 static note_t notes[2] = { { "one", 1, 2 }, [1] = { "two", .rest = 3 } };
 static int lengths[COUNT(notes)];
 
+static void wipe(void *p, size_t size)
+{
+	if (!p || size == 0)
+		return;
+	memset(p, 0, size);
+}
+static void wipe_and_free(void *p, size_t size) { wipe(p, size); free(p); }
 static struct holder *around(struct link *l) { return container_of(l, struct holder, link); }
 static int kind(struct base *b) { return ((struct derived *)b)->more + b->kind; }
 
@@ -29,7 +36,7 @@ int main(void)
 	struct holder h = { 6, { NULL, { 0 } } };
 	struct request *array = calloc(4, sizeof(struct request));
 
-	memset(&copy, 0, sizeof copy);
+	wipe(&copy, sizeof copy);
 	memcpy(&copy, &stack, sizeof copy);
 	copy = by_value(copy, 11);
 	memcpy(heap, &copy, sizeof *heap);
@@ -46,5 +53,6 @@ int main(void)
 	printf("%d %d %d %s %d %zu\n", sorted[0].fd, sorted[1].fd, sorted[2].fd, notes[1].text, notes[1].rest, COUNT(lengths));
 	printf("%g %ld %d %d\n", m.answer.d[1], m.named.again.a[1], kind(&d.base), around(&h.link)->n);
 	printf("%ld %d %ld %zu\n", total(&conns[2]), here.port, array[3].a[9], (size_t)(&conns[2] - conns));
+	wipe_and_free(heap, sizeof *heap);
 	return 0;
 }

@@ -90,6 +90,13 @@ pub fn is_failed_with(registers: &Registers, errno: i32, rip: u64) -> bool {
     registers.rax as i64 == -i64::from(errno) && registers.orig_rax == u64::MAX && registers.rip == rip
 }
 
+/// Where in a signal frame, which begins with the address that the handler returns to, the stack pointer of what was
+/// interrupted is: behind five words of `ucontext` and fifteen registers.
+pub const INTERRUPTED_STACK: usize = 8 + 5 * 8 + 15 * 8;
+
+/// How much of a signal frame [`INTERRUPTED_STACK`] needs.
+pub const SIGNAL_FRAME: usize = INTERRUPTED_STACK + 8;
+
 /// Whether `code` is where signal handlers return to: `mov $15, %rax; syscall` (`rt_sigreturn`).
 pub fn is_signal_return(code: &[u8]) -> bool {
     const LONG: &[u8] = &[0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05];

@@ -169,14 +169,21 @@ pub fn is_own_call(memory: &Memory, wrapper: u64, stack: u64) -> bool {
     }
 }
 
-/// Whether the stack between the two addresses looks as if there were a signal frame.
+/// Whether the stack between the two addresses looks as if there were a signal frame. The address that handlers return to
+/// is no proof: whatever sets a handler leaves it on the stack, too.
 fn has_signal_frame(memory: &Memory, from: u64, to: u64) -> Option<bool> {
     let from = from & !7;
-    let bytes = memory.read_bytes(from, (to - from) as usize).ok()?;
-    let words = bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes")));
-    let is_code = |&word: &u64| word >> 12 != 0 && word >> 47 == 0;
+    let bytes = memory.read_bytes(from, (to - from) as usize + arch::SIGNAL_FRAME).ok()?;
+    let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+    let is_code = |word: u64| word >> 12 != 0 && word >> 47 == 0;
     let returns = |word: u64| memory.read_bytes(word, 9).is_ok_and(|code| arch::is_signal_return(&code));
-    Some(words.filter(is_code).any(returns))
+    let is_frame = |at: usize| {
+        let frame = from + at as u64;
+        let stack = word(at + arch::INTERRUPTED_STACK).unwrap_or(0);
+        // What it interrupted was in the call, or in the wrapper itself.
+        (frame + 1..=to).contains(&stack) && word(at).is_some_and(|word| is_code(word) && returns(word))
+    };
+    Some((0..(to - from) as usize).step_by(8).any(is_frame))
 }
 
 /// The thread pointer of a thread that runs under glibc.

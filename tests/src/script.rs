@@ -11,6 +11,8 @@ pub struct Script {
     pub steps: Vec<Step>,
     /// What it needs: `root`, `gdb`.
     pub needs: Vec<String>,
+    /// Whether it also runs with programs that check their own use of memory.
+    pub sanitized: bool,
 }
 
 /// A step.
@@ -49,6 +51,10 @@ impl Script {
             let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
             if verb == "needs" {
                 script.needs.extend(rest.split_whitespace().map(str::to_owned));
+                continue;
+            }
+            if verb == "sanitized" {
+                script.sanitized = true;
                 continue;
             }
             script.steps.push(Step {

@@ -14,6 +14,8 @@ use crate::tools::{Finished, run, tools};
 #[derive(Debug)]
 pub struct Versions {
     directory: PathBuf,
+    /// Flags of all versions.
+    flags: &'static [&'static str],
     scratch: tempfile::TempDir,
     built: Mutex<HashMap<String, Arc<Built>>>,
     patches: Mutex<HashMap<(String, String), Arc<Patch>>>,
@@ -30,15 +32,16 @@ pub struct Patch {
 }
 
 impl Versions {
-    /// The program in a directory of `update/`.
+    /// The program in a directory of `update/`, all versions of it compiled with these flags.
     ///
     /// # Errors
     /// When there is no room for temporary files.
-    pub fn new(directory: &Path) -> Result<Self> {
+    pub fn new(directory: &Path, flags: &'static [&'static str]) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("dsu-tests-").tempdir()?;
         std::fs::create_dir_all(scratch.path().join("tmp"))?;
         Ok(Self {
             directory: directory.to_path_buf(),
+            flags,
             scratch,
             built: Mutex::default(),
             patches: Mutex::default(),
@@ -102,6 +105,7 @@ impl Versions {
     fn build_now(&self, version: &str) -> Result<Built> {
         let (name, flags) = version.split_once('+').unwrap_or((version, ""));
         let mut flags = words(&flags.replace('+', " "));
+        flags.extend(self.flags.iter().map(|f| (*f).to_owned()));
         let number = name.strip_prefix('v').context("versions are called v1, v2, ...")?;
         flags.push(format!("-DVERSION={number}"));
         // Every version has a directory of its own for sources, as if it had been fetched anew.

@@ -18,7 +18,7 @@ struct Scene {
 
 impl Scene {
     fn new(name: &str, arguments: &[&str]) -> Result<Self> {
-        let versions = Versions::new(&Path::new(env!("CARGO_MANIFEST_DIR")).join("update").join(name))?;
+        let versions = Versions::new(&Path::new(env!("CARGO_MANIFEST_DIR")).join("update").join(name), &[])?;
         let room = versions.room()?;
         let mut command = tools()?.command(versions.executable("v1")?, &room, &versions.temporary());
         command.args(arguments);

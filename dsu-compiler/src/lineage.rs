@@ -6,10 +6,11 @@
 //! ```text
 //! +0   magic    "DSULINE\0"
 //! +8   version  u32, little endian
-//! +12  reserved u32, zero
+//! +12  named    u32, length of the patch's name
 //! +16  length   u64, bytes of the description's payload
 //! +24  before   16 bytes, identity of the payload of the description before
-//! +40  payload  zstd of the payload, with the payload before as its prefix
+//! +40  name     of the patch
+//!      payload  zstd of the payload, with the payload before as its prefix
 //! ```
 
 use std::io::{Read as _, Write as _};
@@ -21,7 +22,7 @@ use crate::description::{Description, DescriptionError};
 use crate::facts::content::truncate;
 
 const MAGIC: &[u8; 8] = b"DSULINE\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 40;
 const LEVEL: i32 = 3;
 /// Memory that compressor and decompressor may use for looking back, as a power of two.
@@ -63,6 +64,8 @@ pub enum LineageError {
 pub struct State {
     /// What is known of it.
     pub description: Description,
+    /// Names of the patches that led to it, oldest first.
+    pub taken: Vec<String>,
     payload: Vec<u8>,
 }
 
@@ -73,7 +76,7 @@ impl State {
     /// When the executable has no description, or a damaged one.
     pub fn of_executable(file: &[u8]) -> Result<Self, DescriptionError> {
         let payload = Description::payload_of_executable(file)?;
-        Ok(Self { description: Description::of_payload(&payload)?, payload })
+        Ok(Self { description: Description::of_payload(&payload)?, taken: Vec::new(), payload })
     }
 
     /// The state after one more patch, whose bytes of section `.dsu.lineage` are given.
@@ -96,25 +99,29 @@ impl State {
         if header[24..HEADER] != identity(&self.payload).0 {
             return Err(LineageError::Elsewhere);
         }
-        let mut decoder = zstd::Decoder::with_ref_prefix(&step[HEADER..], &self.payload)?;
+        let (name, packed) = step[HEADER..].split_at_checked(word(12) as usize).ok_or(LineageError::Damaged)?;
+        let mut taken = self.taken.clone();
+        taken.push(String::from_utf8_lossy(name).into_owned());
+        let mut decoder = zstd::Decoder::with_ref_prefix(packed, &self.payload)?;
         decoder.window_log_max(LARGEST_WINDOW)?;
         let mut payload = Vec::new();
         decoder.take(length).read_to_end(&mut payload)?;
-        Ok(Self { description: Description::of_payload(&payload)?, payload })
+        Ok(Self { description: Description::of_payload(&payload)?, taken, payload })
     }
 
-    /// What a patch from this state to `next` carries.
+    /// What a patch of this name from this state to `next` carries.
     ///
     /// # Errors
     /// Only if compressor or serialiser fail.
-    pub fn step_to(&self, next: &Description) -> Result<Vec<u8>, LineageError> {
+    pub fn step_to(&self, name: &str, next: &Description) -> Result<Vec<u8>, LineageError> {
         let payload = next.payload()?;
         let mut bytes = Vec::new();
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&0u32.to_le_bytes());
+        bytes.extend_from_slice(&(name.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&identity(&self.payload).0);
+        bytes.extend_from_slice(name.as_bytes());
         let mut encoder = zstd::Encoder::with_ref_prefix(bytes, LEVEL, &self.payload)?;
         // The window must reach back over the whole prefix.
         let reach = (self.payload.len() + payload.len()).next_power_of_two().trailing_zeros();
@@ -147,16 +154,17 @@ mod tests {
     fn state(output: &str) -> State {
         let description = Description { output: output.repeat(1000), ..Description::default() };
         let payload = description.payload().unwrap_or_default();
-        State { description, payload }
+        State { description, taken: Vec::new(), payload }
     }
 
     #[test]
     fn steps_lead_from_state_to_state() -> Result<(), LineageError> {
         let (first, second) = (state("one"), state("two"));
-        let step = first.step_to(&second.description)?;
+        let step = first.step_to("p1", &second.description)?;
         let reached = first.after(&step)?;
         assert_eq!(reached.payload, second.payload);
-        let again = reached.step_to(&second.description)?;
+        assert_eq!(reached.taken, ["p1"]);
+        let again = reached.step_to("p2", &second.description)?;
         assert!(again.len() < 200, "{} bytes for no change", again.len());
         Ok(())
     }
@@ -164,7 +172,7 @@ mod tests {
     #[test]
     fn a_step_from_elsewhere_is_refused() -> Result<(), LineageError> {
         let (first, second) = (state("one"), state("two"));
-        let step = first.step_to(&second.description)?;
+        let step = first.step_to("p1", &second.description)?;
         assert!(matches!(second.after(&step), Err(LineageError::Elsewhere)));
         assert!(matches!(first.after(&step[..20]), Err(LineageError::Damaged)));
         assert!(first.after(&step[..step.len() - 5]).is_err());

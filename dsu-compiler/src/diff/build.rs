@@ -16,10 +16,10 @@ use crate::diff::data::Fate;
 use crate::diff::pairing::Pairing;
 use crate::diff::transform::{self, Carry};
 use crate::diff::types::Planned;
-use crate::diff::{Diff, DiffError};
+use crate::diff::{Diff, DiffError, objects};
 use crate::driver::scheduler;
 use crate::elf::{self, ObjectSymbols};
-use crate::emit::patch::{ChangedType, CopyEntry, Import, Manifest, PatchFunctionEntry};
+use crate::emit::patch::{ChangedType, CopyEntry, Import, Manifest, ObjectsEntry, PatchFunctionEntry};
 use crate::emit::registry::{UnitEntry, VariableEntry};
 use crate::facts::fingerprint;
 use crate::program;
@@ -180,7 +180,32 @@ impl<'a> Builder<'a> {
         let carry = |c: &Carry| (c.name.clone(), c.symbol.clone());
         manifest.carries = self.diff.additions.carries.iter().map(carry).collect();
         manifest.irreversible = self.diff.report.irreversible.clone();
+        manifest.after.clone_from(&self.diff.after);
+        manifest.objects = self.objects(&manifest.imports);
         Ok(manifest)
+    }
+
+    /// Objects with a transformer in variables that the patch and the process share. A rehearsal writes to them: what is
+    /// constant is left out.
+    fn objects(&self, imports: &[Import]) -> Vec<ObjectsEntry> {
+        let old = &self.diff.old.model;
+        let is_transformed = |ty: &str| self.diff.additions.transformed.contains_key(ty);
+        let layouts = program::types_of(old).into_iter().collect();
+        let shared: BTreeSet<&str> = imports
+            .iter()
+            .filter(|i| i.kind & !import_kind::WRITTEN == import_kind::VARIABLE)
+            .map(|i| i.name.as_str())
+            .collect();
+        let mut found = Vec::new();
+        for fate in self.diff.data.fates.values() {
+            let Fate::Bind(at) = fate else { continue };
+            let (variable, name) = (old.variable(*at), old.variable_name(*at));
+            if shared.contains(name.as_str()) && !variable.constant {
+                let known = (variable, fingerprint(&variable.ty));
+                found.extend(objects::of_variable(&name, known, &layouts, (&self.diff.types, &is_transformed)));
+            }
+        }
+        found
     }
 
     fn changed_type(&self, planned: &Planned) -> ChangedType {

@@ -112,14 +112,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<DiffReport>> {
         template(&old.description, &new, &directives, file)?;
         return Ok(None);
     }
-    let diff = Diff::new(old, new, &directives)?;
+    let stem = arguments.output.as_ref().and_then(|o| o.file_stem()).map(|s| s.to_string_lossy().into_owned());
+    let name = arguments.name.clone().or(stem).unwrap_or_else(|| "patch".into());
+    let diff = Diff::new(old, new, &directives, &name)?;
     let mut report = diff.report.clone();
     let Some(output) = arguments.output.clone().filter(|_| !diff.is_empty()) else { return Ok(Some(report)) };
     report.patch = diff.id().to_string();
-    let stem = output.file_stem().map(|s| s.to_string_lossy().into_owned());
     let options = Options {
         output,
-        name: arguments.name.clone().or(stem).unwrap_or_else(|| "patch".into()),
+        name,
         strip_debug: arguments.strip_debug,
         report: serde_json::to_vec(&report)?,
         save: arguments.save.clone(),

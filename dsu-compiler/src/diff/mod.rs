@@ -11,6 +11,7 @@
 //! | [`directives`] | the file that a person writes for a patch |
 //! | [`transform`], [`carry`] | code that makes new objects and values of old ones |
 //! | [`ctypes`] | canonical types as C, and conversions of numbers |
+//! | [`objects`] | static objects, for rehearsals |
 //! | [`append`] | units of the new program, read again with other layouts and more text |
 //! | [`build`] | compiling and linking the patch |
 //! | [`cli`] | the command line |
@@ -41,6 +42,7 @@ pub mod ctypes;
 pub mod data;
 pub mod directives;
 pub mod impose;
+pub mod objects;
 pub mod pairing;
 pub mod report;
 pub mod still;
@@ -82,6 +84,8 @@ pub struct Diff {
     pub old: Description,
     /// The new build, its types laid out as in the patch, with the transformers at the end of units.
     pub new: Description,
+    /// Names of the patches that the process has taken.
+    pub after: Vec<String>,
     /// The description of the new state, for the next patch.
     pub lineage: Vec<u8>,
     /// Which unit is which.
@@ -113,11 +117,11 @@ fn basis<'a>(
 }
 
 impl Diff {
-    /// Compares the state of a process with a new build.
+    /// Compares the state of a process with a new build, for a patch of this name.
     ///
     /// # Errors
     /// [`DiffError::Refused`] if the difference cannot be applied to a running program.
-    pub fn new(before: State, mut new: Description, directives: &Directives) -> Result<Self, DiffError> {
+    pub fn new(before: State, mut new: Description, directives: &Directives, name: &str) -> Result<Self, DiffError> {
         let old = before.description.clone();
         let pairing = Pairing::new(&old.model, &new.model);
         let types = Types::new(&old.model, &new.model, &pairing, directives);
@@ -150,7 +154,7 @@ impl Diff {
         }
         // The tables of the executable that a later patch binds to do not change.
         let slots = build::slots(&old, &new, &pairing);
-        let lineage = before.step_to(&Description { slots, foreign: old.foreign.clone(), ..new.clone() })?;
+        let lineage = before.step_to(name, &Description { slots, foreign: old.foreign.clone(), ..new.clone() })?;
         let lengths: BTreeMap<usize, usize> =
             additions.texts.keys().map(|unit| (*unit, new.model.units[*unit].image.text.len())).collect();
         let own_types = new.model.units.iter().flat_map(|u| &u.facts.types).map(|t| t.name.clone()).collect();
@@ -160,7 +164,7 @@ impl Diff {
         data = Data::new(&basis, &changes);
         data.forget_added(&new.model, &lengths);
         let report = DiffReport::new(&basis, &changes, &data, &additions);
-        Ok(Self { old, new, lineage, pairing, changes, types, own_types, data, additions, report })
+        Ok(Self { old, new, after: before.taken, lineage, pairing, changes, types, own_types, data, additions, report })
     }
 
     /// Whether there is nothing to do.

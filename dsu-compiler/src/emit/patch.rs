@@ -78,6 +78,23 @@ pub struct ChangedType {
     pub repeatable: bool,
 }
 
+/// Objects of a changed type in a variable of the process, at equal distances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectsEntry {
+    /// Registry name of the variable.
+    pub name: String,
+    /// Fingerprint of its type.
+    pub fingerprint: u64,
+    /// Name of the objects' type.
+    pub changed: String,
+    /// Where the first one is in the variable.
+    pub offset: u64,
+    /// From one to the next; 0 if there is one.
+    pub stride: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
 /// The manifest.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest {
@@ -101,6 +118,10 @@ pub struct Manifest {
     pub types: Vec<(String, u64)>,
     /// Types that change.
     pub changed_types: Vec<ChangedType>,
+    /// Objects of these, for rehearsals.
+    pub objects: Vec<ObjectsEntry>,
+    /// Names of the patches that lead to `from`, oldest first.
+    pub after: Vec<String>,
     /// State transformers: name and symbol.
     pub carries: Vec<(String, String)>,
     /// Why the patch cannot be undone, if it cannot.
@@ -163,11 +184,16 @@ impl Manifest {
             Some(reason) => asm.string(reason),
             None => asm.long(0),
         }
-        asm.line(format!("\t.zero {}", offset_of!(PatchHeader, changed_types) - offset_of!(PatchHeader, after)));
+        match self.after.as_slice() {
+            [] => asm.long(0),
+            names => asm.string(&names.join(", ")),
+        }
+        asm.line(format!("\t.zero {}", offset_of!(PatchHeader, changed_types) - offset_of!(PatchHeader, reserved)));
         asm.table(".Ldsu_changed_types", self.changed_types.len());
         asm.table(".Ldsu_carries", self.carries.len());
         asm.line("1:\t.quad .Ldsu_lineage - 1b\n\t.quad .Ldsu_lineage_end - .Ldsu_lineage");
-        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, objects);
+        asm.table(".Ldsu_objects", self.objects.len());
+        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, reserved2);
         asm.line(format!("\t.zero {rest}\n\t.size {HEADER_SYMBOL}, . - {HEADER_SYMBOL}\n\t.p2align 3"));
     }
 
@@ -233,6 +259,17 @@ impl Manifest {
         for (name, symbol) in &self.carries {
             asm.string(name);
             asm.relative(Some(symbol));
+        }
+        asm.line("\t.p2align 3\n.Ldsu_objects:");
+        for o in &self.objects {
+            asm.quad(key_of(o.name.as_bytes()));
+            asm.quad(o.fingerprint);
+            asm.quad(key_of(o.changed.as_bytes()));
+            asm.quad(o.offset);
+            asm.quad(o.stride);
+            asm.quad(o.count);
+            asm.string(&o.name);
+            asm.long(0);
         }
         asm.line(".Ldsu_units:");
         for u in &self.units {

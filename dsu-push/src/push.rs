@@ -167,7 +167,10 @@ fn run_here(process: &Process, operation: Operation, deadline: Instant, timeout:
         Operation::Undo(wanted) => undo(&mut session, &mut success, choose(wanted, &applied)?),
     };
     session.release();
-    let answer = answer?;
+    let mut answer = answer?;
+    if answer.status == Status::Irreversible {
+        answer.message.push_str(&way_back(process.pid, &applied));
+    }
     success.status = expect_success(&answer)?;
     success.message = answer.message;
     success.pause_ns = answer.pause_ns;
@@ -229,6 +232,20 @@ fn expect_success(answer: &Answer) -> Result<Status> {
         status @ (Status::Done | Status::AlreadyApplied) => Ok(status),
         status => Err(Error::Answer { status, message: answer.message.clone() }),
     }
+}
+
+/// What to do where the newest patch cannot be undone.
+fn way_back(pid: i32, applied: &[Applied]) -> String {
+    let (build, what) = match applied {
+        [newest, _, ..] => (
+            "BUILD".to_owned(),
+            format!(", where BUILD is the build that the process corresponded to before {}", newest.name),
+        ),
+        _ => (format!("/proc/{pid}/exe"), String::new()),
+    };
+    format!(
+        "; the way back is a patch, too: `dsu-diff --pid {pid} {build} -o back.dsu && dsu-push {pid} back.dsu`{what}"
+    )
 }
 
 /// The patch to undo: the newest, if it is the one that is wanted.

@@ -293,7 +293,7 @@ impl DiffReport {
         list("for you to decide", &self.decisions);
         list("refused", &self.refused);
         if let Some(reason) = &self.irreversible {
-            let _ = writeln!(out, "cannot be undone: {reason}");
+            let _ = writeln!(out, "cannot be undone: {reason}; the way back is a patch (dsu-diff --pid or --after)");
         }
         if self.hand_written_lines > 0 {
             let _ = writeln!(out, "hand-written lines: {}", self.hand_written_lines);

@@ -312,11 +312,11 @@ pub fn irreversible(types: &Types, additions: &Additions) -> Option<String> {
         });
         if let Some((field, what)) = lost.filter(|_| planned.new.kind != TypeKind::Enum) {
             return Some(format!(
-                "field {field} of {} {what}, and objects made since do not have it as it was: make a patch back with dsu-diff --after",
+                "field {field} of {} {what}, and objects made since do not have it as it was",
                 planned.name
             ));
         }
     }
     let carry = additions.carries.iter().find(|c| !c.reversible)?;
-    Some(format!("{} was given a value by the patch: make a patch back with dsu-diff --after", carry.name))
+    Some(format!("{} was given a value by the patch", carry.name))
 }

@@ -38,7 +38,11 @@ enum Task {
     /// Update a small server while it is used, and undo it
     Demo,
     /// Show every kind of change of data on a small server of ours
-    Changes,
+    Changes {
+        /// Build it with -fsanitize=address,undefined, and see that nothing is found
+        #[arg(long)]
+        sanitizers: bool,
+    },
     /// Follow the tutorial of the README
     Tutorial,
     /// Check everything: format, lints, tests, the demo, real servers
@@ -76,7 +80,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Options::parse().task {
         Task::Demo => demo::task(),
-        Task::Changes => changes::task(),
+        Task::Changes { sanitizers } => changes::task(sanitizers),
         Task::Tutorial => tools::build().and_then(|()| tutorial::task()),
         Task::Test { quick } => test::task(quick),
         Task::Deps => deps::all(),

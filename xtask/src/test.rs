@@ -18,7 +18,8 @@ pub fn task(quick: bool) -> Result<()> {
     ui::stage("Tests");
     cargo(&["test", "--release", "--workspace", "--no-fail-fast"])?;
     demo::task()?;
-    changes::task()?;
+    changes::task(false)?;
+    changes::task(true).context("with sanitizers")?;
     tutorial::task()?;
     if !quick {
         // Others take longer than all the rest together: `cargo xtask server NAME`.

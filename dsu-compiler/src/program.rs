@@ -20,7 +20,7 @@ use crate::emit::registry::{FunctionEntry, PointEntry, Registry, TypeEntry, Unit
 use crate::facts::shape::read_again;
 use crate::facts::{TypeDefinition, Variable, content, fingerprint};
 use crate::layout::room::{self, Room};
-use crate::rewrite::{self, Job, Purpose, Uses};
+use crate::rewrite::{self, Job, Purpose, SlotCalls, Uses};
 
 /// Stack for the parser: deep expressions recurse deeply in libclang.
 const STACK: usize = 256 << 20;
@@ -89,7 +89,8 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
         let mut stubs = BTreeSet::new();
         let mut failed = Vec::new();
         for (unit, slots) in slots.iter().enumerate() {
-            match rewrite_unit(&model, &points, unit, slots, &variables, &allocators) {
+            let calls = input.units[unit].calls;
+            match rewrite_unit(&model, &points, unit, slots, &variables, &allocators, calls) {
                 Ok((rewritten, uses)) => {
                     stubs.extend(uses.stubs);
                     units.push(rewritten);
@@ -187,6 +188,7 @@ fn rewrite_unit(
     slots: &BTreeSet<usize>,
     variables: &BTreeSet<VariableRef>,
     allocators: &Allocators,
+    calls: SlotCalls,
 ) -> Result<(RewrittenUnit, Uses), rewrite::RewriteError> {
     let u = &model.units[unit];
     let flags = rewritten_flags(&u.image.flags);
@@ -209,6 +211,7 @@ fn rewrite_unit(
         labelled: &labelled,
         shapes: &room::shapes_of(&u.facts),
         allocators,
+        calls,
     };
     let (text, uses) = rewrite::rewrite(&job)?;
     Ok((RewrittenUnit { text: Some(text), flags }, uses))

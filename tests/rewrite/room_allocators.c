@@ -6,20 +6,20 @@
 //! config: [types]
 //! config: allocators = ["arena_get"]
 //! room: struct conn
-//! rewritten: (struct conn *)((*dsu_slot_xmalloc)((dsu_a = (sizeof *c)))); unsigned long dsu_n = !dsu_new ? 0 : dsu_a / sizeof *dsu_new;
-//! rewritten: (struct conn *)((*dsu_slot_xcalloc)((dsu_a = (n)), (dsu_b = (sizeof(struct conn))))); unsigned long dsu_n = !dsu_new ? 0 : dsu_a * dsu_b / sizeof *dsu_new;
-//! rewritten: (struct conn *)((*dsu_slot_xrealloc)(0, (dsu_a = (2 * sizeof *r))))
-//! rewritten: (struct conn *)((*dsu_slot_tagged)("conn", (dsu_a = ((*dsu_slot_size)(1))))); unsigned long dsu_n = !dsu_new ? 0 : dsu_a / sizeof *dsu_new;
-//! rewritten: (struct conn *)((*dsu_slot_arena_get)(&arena, (dsu_a = (sizeof(struct conn)))))
-//! rewritten: (struct conn *)((*dsu_slot_behind)((dsu_a = (sizeof(struct conn)))))
-//! rewritten: (struct outer *)((*dsu_slot_xmalloc)((dsu_a = (sizeof(struct outer)))))
+//! rewritten: (struct conn *)(dsu_to_xmalloc((dsu_a = (sizeof *c)))); unsigned long dsu_n = !dsu_new ? 0 : dsu_a / sizeof *dsu_new;
+//! rewritten: (struct conn *)(dsu_to_xcalloc((dsu_a = (n)), (dsu_b = (sizeof(struct conn))))); unsigned long dsu_n = !dsu_new ? 0 : dsu_a * dsu_b / sizeof *dsu_new;
+//! rewritten: (struct conn *)(dsu_to_xrealloc(0, (dsu_a = (2 * sizeof *r))))
+//! rewritten: (struct conn *)(dsu_to_tagged("conn", (dsu_a = (dsu_to_size(1))))); unsigned long dsu_n = !dsu_new ? 0 : dsu_a / sizeof *dsu_new;
+//! rewritten: (struct conn *)(dsu_to_arena_get(&arena, (dsu_a = (sizeof(struct conn)))))
+//! rewritten: (struct conn *)(dsu_to_behind((dsu_a = (sizeof(struct conn)))))
+//! rewritten: (struct outer *)(dsu_to_xmalloc((dsu_a = (sizeof(struct outer)))))
 //! rewritten: unsigned long dsu_n0 = 3; while (dsu_n0-- > 0) { *(unsigned long *)&((struct conn *)dsu_new[dsu_n].more)[dsu_n0].dsu_stamp = 0; }
 //! rewritten: struct conn left = {}, both[2] = {}, given = { 1 };
 //! output: 6 9 9
-//! not-rewritten: (struct conn *)((*dsu_slot_xrealloc)(r,
-//! not-rewritten: (struct conn *)((*dsu_slot_dup_bytes)(
-//! not-rewritten: (struct conn *)((*dsu_slot_pool_get)(
-//! not-rewritten: (struct conn *)((*dsu_slot_the_only_one)(
+//! not-rewritten: (struct conn *)(dsu_to_xrealloc(r,
+//! not-rewritten: (struct conn *)(dsu_to_dup_bytes(
+//! not-rewritten: (struct conn *)(dsu_to_pool_get(
+//! not-rewritten: (struct conn *)(dsu_to_the_only_one(
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

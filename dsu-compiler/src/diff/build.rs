@@ -23,7 +23,7 @@ use crate::emit::patch::{ChangedType, CopyEntry, Import, Manifest, ObjectsEntry,
 use crate::emit::registry::{UnitEntry, VariableEntry};
 use crate::facts::fingerprint;
 use crate::program;
-use crate::rewrite::{self, Job, Purpose, Uses};
+use crate::rewrite::{self, Job, Purpose, SlotCalls, Uses};
 
 /// How to build a patch.
 pub struct Options {
@@ -127,6 +127,8 @@ impl<'a> Builder<'a> {
             labelled: &self.labelled(unit),
             shapes: &self.diff.types.shapes,
             allocators: &self.allocators,
+            // Slots are in another module.
+            calls: SlotCalls::Pointer,
         };
         rewrite::rewrite(&job).map_err(|e| DiffError::Rewrite(self.model().units[unit].name.clone(), e))
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::elf::ObjectSymbols;
 use crate::program::Plan;
+use crate::rewrite::SlotCalls;
 use crate::unit::UnitImage;
 
 /// A link of units, as learned from the plain link that came before.
@@ -42,6 +43,8 @@ pub struct LinkedUnit {
     pub object: String,
     /// Symbols of the plain object.
     pub symbols: ObjectSymbols,
+    /// How calls through slots are written in it.
+    pub calls: SlotCalls,
     /// Set if the unit must stay as it is; `rewrite` then returns no text for it.
     pub keep_reason: Option<String>,
 }

@@ -5,7 +5,7 @@
 //! toolchain                 the real compiler, our header and library
 //! compile                   -c: an ordinary object, with the unit's record added
 //! link                      a link: the plain one, traced (trace, inputs); is there an update point (find_config)?
-//! updatable                 if so: rewrite, compile (build, cache, scheduler), generate, link again (relink)
+//! updatable                 if so: rewrite (slot_calls), compile (build, cache, scheduler), generate, link again (relink)
 //! report, suggest, history  what is said about it
 //! ```
 
@@ -29,6 +29,7 @@ pub mod report;
 pub mod response;
 pub mod runtime;
 pub mod scheduler;
+pub mod slot_calls;
 pub mod suggest;
 pub mod toolchain;
 pub mod trace;

@@ -14,10 +14,11 @@ use super::interface::{Finished, LinkInput, LinkedUnit, Report, Rewritten};
 use super::link::Link;
 use super::options::Class;
 use super::relink::{self, Substitution};
-use super::{report, scheduler};
+use super::{report, scheduler, slot_calls};
 use crate::config::Config;
 use crate::elf::{self, Executable, ObjectSymbols};
 use crate::program;
+use crate::rewrite::SlotCalls;
 
 /// What a program is linked with in addition. As needed: a program that does without pthreads stays without. The
 /// compiler's static library comes before its shared one, as in every link: the program's arithmetic is not to come from
@@ -47,7 +48,9 @@ pub fn make(link: &Link<'_>, inputs: Inputs, plain: Executable, config: Config) 
     })?;
     let runtime = super::runtime::reduced(&runtime, &maker.cache, link.work.path());
     maker.compile_sources()?;
-    let input = maker.link_input(plain, config);
+    let mut input = maker.link_input(plain, config);
+    let calls = slot_calls::for_units(link.tools, input.units.iter().map(|u| &u.image));
+    input.units.iter_mut().zip(calls).for_each(|(unit, calls)| unit.calls = calls);
     let made = maker.make(input, &runtime)?;
     maker.cache.prune();
     Ok(made)
@@ -165,6 +168,7 @@ impl<'a> Maker<'a> {
                     image: image.clone(),
                     object: file.display.clone(),
                     symbols,
+                    calls: SlotCalls::default(),
                     keep_reason: file.problem.clone(),
                 });
             }

@@ -156,7 +156,7 @@ impl Manifest {
             asm.line(format!("\t.p2align 4\n\t.type {stub}, @function"));
             asm.label(&stub);
             // The slot may be the process's or the patch's own: whichever the import was bound to.
-            asm.line(format!("\tendbr64\n\tmovq dsu_slot_{label}@GOTPCREL(%rip), %r11\n\tjmp *(%r11)"));
+            asm.line(format!("\tmovq dsu_slot_{label}@GOTPCREL(%rip), %r11\n\tjmp *(%r11)"));
             asm.line(format!("\t.size {stub}, . - {stub}"));
         }
         // What the compiler's start files define in an ordinary shared object: atexit refers to it.

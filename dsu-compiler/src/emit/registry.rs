@@ -197,16 +197,17 @@ impl Registry {
     }
 
     fn stubs(&self, asm: &mut Assembly) {
+        // Without `endbr64`: a program with libdsu in it is not marked for indirect branch tracking.
         asm.line("\t.text");
         for f in self.functions.iter().filter(|f| f.has_stub()) {
-            asm.line("\t.p2align 4");
+            asm.line("\t.p2align 3");
             for name in &f.by_name {
                 asm.line(format!("\t.globl {name}\n\t.type {name}, @function\n{name}:"));
             }
             let stub = format!("dsu_stub_{}", f.label);
             asm.line(format!("\t.type {stub}, @function"));
             asm.label(&stub);
-            asm.line(format!("\tendbr64\n\tjmp *dsu_slot_{}(%rip)\n\t.size {stub}, . - {stub}", f.label));
+            asm.line(format!("\tjmp *dsu_slot_{}(%rip)\n\t.size {stub}, . - {stub}", f.label));
         }
     }
 }

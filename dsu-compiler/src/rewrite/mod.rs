@@ -58,6 +58,18 @@ pub enum Purpose {
     Patch,
 }
 
+/// How a call through a slot is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlotCalls {
+    /// `(*dsu_slot_f)(x)`. Every compiler understands it, and takes the caller for larger than it was: a call through a
+    /// pointer weighs more when it is decided what to inline.
+    #[default]
+    Pointer,
+    /// `dsu_to_f(x)`, a function whose assembler name is the operand of an indirect call, `*dsu_slot_f(%rip)`. The
+    /// instruction is the same one, but the compiler optimises as if it were a direct call, as in the plain program.
+    Operand,
+}
+
 /// What to do with one unit.
 pub struct Job<'a> {
     /// The program.
@@ -78,6 +90,8 @@ pub struct Job<'a> {
     pub shapes: &'a Shapes,
     /// Functions that give fresh memory.
     pub allocators: &'a Allocators,
+    /// How calls through slots are written.
+    pub calls: SlotCalls,
 }
 
 /// Functions that a rewritten unit refers to by symbols of ours.
@@ -115,6 +129,8 @@ pub fn rewrite(job: &Job<'_>) -> Result<(String, Uses), RewriteError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Alias {
     Slot(usize),
+    /// The slot of a function, as a function.
+    Operand(usize),
     Stub(usize),
     Wrapper(usize),
     Variable(usize),
@@ -169,7 +185,7 @@ impl<'a> Rewriter<'a> {
             self.edits.replace(reference.at, length, new);
             let at = |function| self.job.model.definition_of(self.job.unit, function);
             match alias {
-                Alias::Slot(f) => self.uses.slots.extend(at(f)),
+                Alias::Slot(f) | Alias::Operand(f) => self.uses.slots.extend(at(f)),
                 Alias::Stub(f) => self.uses.stubs.extend(at(f)),
                 Alias::Wrapper(_) | Alias::Variable(_) => {}
             }
@@ -180,7 +196,7 @@ impl<'a> Rewriter<'a> {
     /// The original name.
     fn original(&self, alias: Alias) -> &'a str {
         match alias {
-            Alias::Slot(f) | Alias::Stub(f) | Alias::Wrapper(f) => &self.facts().functions[f].name,
+            Alias::Slot(f) | Alias::Operand(f) | Alias::Stub(f) | Alias::Wrapper(f) => &self.facts().functions[f].name,
             Alias::Variable(v) => &self.facts().variables[v].name,
         }
     }
@@ -188,8 +204,9 @@ impl<'a> Rewriter<'a> {
     /// Refers to a function or variable where no complete declaration is in scope: a function is called without one, or
     /// the reference stands in the very declaration that introduces it.
     fn early(&mut self, alias: Alias, reference: &Reference) -> Option<String> {
+        let alias = if let Alias::Operand(f) = alias { Alias::Slot(f) } else { alias };
         let ty = match alias {
-            Alias::Slot(_) => "int (*{})()",
+            Alias::Slot(_) | Alias::Operand(_) => "int (*{})()",
             Alias::Stub(_) | Alias::Variable(_) => "char {}[]",
             Alias::Wrapper(_) => return None,
         };
@@ -207,7 +224,7 @@ impl<'a> Rewriter<'a> {
     /// Whether a declaration is in scope where the reference stands.
     fn is_declared(&self, alias: Alias, reference: &Reference) -> bool {
         let (sites, definition) = match alias {
-            Alias::Slot(f) | Alias::Stub(f) | Alias::Wrapper(f) => {
+            Alias::Slot(f) | Alias::Operand(f) | Alias::Stub(f) | Alias::Wrapper(f) => {
                 let f: &Function = &self.facts().functions[f];
                 (&f.declarations, f.definition.as_ref().map(|d| d.body))
             }
@@ -220,6 +237,7 @@ impl<'a> Rewriter<'a> {
     fn spelling(&self, alias: Alias) -> String {
         match alias {
             Alias::Slot(f) => format!("dsu_slot_{}", self.label(f).unwrap_or_default()),
+            Alias::Operand(f) => format!("dsu_to_{}", self.label(f).unwrap_or_default()),
             Alias::Stub(f) => format!("dsu_stub_{}", self.label(f).unwrap_or_default()),
             Alias::Wrapper(f) => format!("{}{}", dsu_abi::calls::WRAPPER_PREFIX, self.facts().functions[f].name),
             Alias::Variable(variable) => {
@@ -255,7 +273,9 @@ impl<'a> Rewriter<'a> {
         if inlined && callee.definition.is_some() {
             return None;
         }
-        (!own || (on_path && !inlined)).then_some(Alias::Slot(function))
+        let call = matches!(reference.usage, Usage::Call(..)) && self.job.calls == SlotCalls::Operand;
+        let alias = if call { Alias::Operand(function) } else { Alias::Slot(function) };
+        (!own || (on_path && !inlined)).then_some(alias)
     }
 
     /// Whether a reference in an initialiser stands for the value of a constant: that must be known to the compiler.
@@ -285,7 +305,7 @@ impl<'a> Rewriter<'a> {
         for (alias, users) in std::mem::take(&mut self.declared) {
             let declaration = self.declaration(alias);
             let (sites, definition) = match alias {
-                Alias::Slot(f) | Alias::Stub(f) | Alias::Wrapper(f) => {
+                Alias::Slot(f) | Alias::Operand(f) | Alias::Stub(f) | Alias::Wrapper(f) => {
                     let f: &Function = &self.facts().functions[f];
                     (&f.declarations, f.definition.as_ref().map(|d| (d.body, d.end)))
                 }
@@ -297,7 +317,7 @@ impl<'a> Rewriter<'a> {
                 self.edits.insert(at, format!(" {declaration}"));
             }
             if let Some((body, end)) = definition {
-                if let Alias::Slot(f) | Alias::Stub(f) = alias {
+                if let Alias::Slot(f) | Alias::Operand(f) | Alias::Stub(f) = alias {
                     if users.contains(&Some(f)) {
                         self.edits.insert(body, format!(" {declaration}"));
                     }
@@ -311,6 +331,11 @@ impl<'a> Rewriter<'a> {
         let (name, new, hidden) = (self.original(alias), self.spelling(alias), self.hidden());
         match alias {
             Alias::Slot(_) => format!("extern __typeof__({name}) *{new}{hidden};"),
+            // Hidden, so that no `@PLT` follows the name.
+            Alias::Operand(f) => format!(
+                "extern __typeof__({name}) {new} __asm__(\"*{}(%rip)\") __attribute__((visibility(\"hidden\"), copy({name})));",
+                self.spelling(Alias::Slot(f))
+            ),
             Alias::Stub(_) => format!("extern __typeof__({name}) {new}{hidden};"),
             Alias::Wrapper(_) => format!("extern __typeof__({name}) {new} __attribute__((visibility(\"default\")));"),
             Alias::Variable(v) => {

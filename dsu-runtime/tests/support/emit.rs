@@ -244,11 +244,8 @@ impl Program {
         for function in self.functions.iter().filter(|function| !function.stub.is_empty()) {
             let (stub, slot) = (function.stub, function.slot);
             write!(text, "\t.globl {stub}\n\t.hidden {stub}\n\t.type {stub}, @function\n{stub}:\n").unwrap();
-            write!(
-                text,
-                "\t.cfi_startproc\n\tendbr64\n\tjmp *{slot}(%rip)\n\t.cfi_endproc\n\t.size {stub}, . - {stub}\n"
-            )
-            .unwrap();
+            write!(text, "\t.cfi_startproc\n\tjmp *{slot}(%rip)\n\t.cfi_endproc\n\t.size {stub}, . - {stub}\n")
+                .unwrap();
         }
         text + "\t.section .note.GNU-stack, \"\", @progbits\n"
     }

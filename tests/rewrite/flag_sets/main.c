@@ -9,6 +9,10 @@
 //! variant: -O0 -g3 -gz -Wl,--gc-sections -ffunction-sections -fdata-sections
 //! variant: -O3 -fno-plt -fno-semantic-interposition -march=native
 //! variant: -O2 -no-pie -fno-pie -mcmodel=medium
+//! variant: -O2 -mcmodel=large
+//! variant: -O2 -mforce-indirect-call
+//! variant: -O2 -mindirect-branch=thunk-inline
+//! variant: -O2 -masm=intel
 //! variant: -O2 -std=c11 -fvisibility=hidden -Wl,--as-needed,-O1,--hash-style=gnu
 #include <math.h>
 #include <pthread.h>

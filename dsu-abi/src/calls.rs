@@ -92,6 +92,7 @@ pub const WAITING: &[&str] = &[
 /// | `dsu_apply` | `int (const char *path)`: applies a patch file to the calling process at its next update point |
 /// | `dsu_last_message` | `const char *(void)`: a sentence about the last update |
 /// | `dsu_migrate` | `void (void *object, unsigned long stamp)`: brings an object to the version of that stamp of its type |
+/// | `dsu_block` | `void *(void *object, unsigned long stamp)`: the object's block in the side table of its type |
 /// | `dsu_out_of_range` | `void (void)`: a transformer met a value that the new type cannot hold |
 pub const ENTRY_POINTS: &[&str] = &[
     "dsu_pending",
@@ -103,6 +104,7 @@ pub const ENTRY_POINTS: &[&str] = &[
     "dsu_apply",
     "dsu_last_message",
     "dsu_migrate",
+    "dsu_block",
     "dsu_out_of_range",
 ];
 

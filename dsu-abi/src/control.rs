@@ -245,8 +245,9 @@ pub struct TypeStatus {
     pub stamp: u64,
     /// +24: the version, from 1 on.
     pub version: u32,
-    /// +28: zero.
-    pub reserved: u32,
+    /// +28: how many blocks of its side table came into use since this version is there: each object needs one, and one that comes to be in the
+    /// place of a dead one takes that of it.
+    pub blocks: AtomicU32,
     /// +32: how many objects were brought to this version.
     pub migrated: AtomicU64,
     /// +40: how many values that took which the new type could not hold.

@@ -103,6 +103,11 @@ pub mod import_kind {
     pub const FOREIGN: u32 = 5;
     /// The newest stamp of a type, as an absolute value; `key` is that of the type's name. Version 0 has the stamp 0.
     pub const STAMP: u32 = 6;
+    /// The side table of the newest version of a type: the address of its blocks; `key` is that of the type's name.
+    ///
+    /// Blocks are numbered from 1; in the place of number 0 there is the number of those that can be read. The first 8
+    /// bytes of a block are the address of the object that it belongs to.
+    pub const SIDE_TABLE: u32 = 7;
     /// Added to `VARIABLE` and `TLS`: the new program may write the variable.
     pub const WRITTEN: u32 = 0x100;
 }
@@ -191,7 +196,7 @@ pub struct RequiredType {
     pub reserved: u32,
 }
 
-/// A type whose layout the patch changes. 48 bytes.
+/// A type whose layout the patch changes. 56 bytes.
 ///
 /// The patch has one transformer for it, which takes an object from the version before to the new one, in place.
 #[derive(Clone, Copy, Debug)]
@@ -213,6 +218,10 @@ pub struct PatchType {
     pub stamp_offset: u32,
     /// +44: [`type_flags`].
     pub flags: u32,
+    /// +48: size in bytes of the blocks of the type's side table, a multiple of 16; 0 where all fields are in the objects.
+    pub block: u32,
+    /// +52: offset in an object of the 8 bytes that say which block is its own, a multiple of 8; 0 without a side table.
+    pub block_offset: u32,
 }
 
 /// [`PatchType::stamp_offset`] of a type whose objects have no stamp.
@@ -262,7 +271,7 @@ const _: () = {
     use core::mem::{offset_of, size_of};
     assert!(size_of::<PatchHeader>() == 256);
     assert!(offset_of!(PatchHeader, changed_types) == 176);
-    assert!(size_of::<PatchType>() == 48);
+    assert!(size_of::<PatchType>() == 56);
     assert!(size_of::<PatchCarry>() == 8);
     assert!(size_of::<PatchObject>() == 56);
     assert!(offset_of!(PatchHeader, after) == 168);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dsu_compiler::facts::{Field, TypeDefinition, TypeKind, TypeText};
 use dsu_compiler::layout::natural::{Part, align_up, natural};
 use dsu_compiler::layout::place::{Change, Refusal, Renames, Sizes, own_fields, place};
-use dsu_compiler::layout::{Member, SLOP, STAMP, Shape, is_ours};
+use dsu_compiler::layout::{BLOCK, Member, OWNER, SLOP, SPARE, STAMP, Shape, is_ours, side_table};
 use proptest::prelude::*;
 
 /// Types of fields: canonical form, size, alignment.
@@ -122,10 +122,11 @@ fn check(old: &TypeDefinition, new: &TypeDefinition, shape: &Shape, changes: &[C
     for pair in shape.members.windows(2) {
         assert!(pair[0].offset + width(&pair[0]) <= pair[1].offset, "{:?} {:?}", pair[0], pair[1]);
     }
-    let parts: Vec<Part> = shape.members.iter().map(Part::of_member).collect();
+    let parts: Vec<Part> = shape.inside().map(Part::of_member).collect();
     let laid_out = natural(&parts);
-    assert!(laid_out.offsets.iter().eq(shape.members.iter().map(|m| &m.offset)));
+    assert!(laid_out.offsets.iter().eq(shape.inside().map(|m| &m.offset)));
     assert_eq!(align_up(laid_out.end, shape.align * 8), shape.size * 8);
+    check_block(old, shape);
     assert!(shape.members.iter().all(|m| m.bits.is_some() || m.offset % (m.align * 8) == 0));
     // Every field of the source is there, once.
     let mut names: Vec<&str> = shape.members.iter().filter(|m| !m.is_ours()).map(|m| m.name.as_str()).collect();
@@ -144,10 +145,11 @@ fn check(old: &TypeDefinition, new: &TypeDefinition, shape: &Shape, changes: &[C
             Some(was) => assert_eq!((was.offset as u64, was.since), (m.offset, m.since)),
             None => {
                 assert!(m.since > 0);
-                let used = old
-                    .fields
-                    .iter()
-                    .filter(|f| !is_ours(&f.name) || f.name == STAMP || f.name.starts_with("dsu_gone"));
+                let used = old.fields.iter().filter(|f| {
+                    !is_ours(&f.name)
+                        || [STAMP, BLOCK, OWNER].contains(&f.name.as_str())
+                        || f.name.starts_with("dsu_gone")
+                });
                 for f in used {
                     let (start, end) = (f.offset as u64, f.offset as u64 + f.bits.map_or(f.size * 8, u64::from));
                     assert!(end <= m.offset || m.offset + width(m) <= start, "{m:?} lies on {f:?}");
@@ -168,6 +170,31 @@ fn check(old: &TypeDefinition, new: &TypeDefinition, shape: &Shape, changes: &[C
             let over = shape.members.iter().find(|m| m.offset < end && start < m.offset + width(m));
             assert!(over.is_some_and(|m| m.name.starts_with("dsu_gone_")), "{f:?} under {over:?}");
         }
+    }
+}
+
+/// What must hold of the fields beside the objects.
+fn check_block(old: &TypeDefinition, shape: &Shape) {
+    let before = side_table(old);
+    let Some((number, block)) = side_table(&shape.definition(old)) else {
+        assert!(before.is_none() && shape.beside().next().is_none());
+        return;
+    };
+    // Once it is there, neither its place nor its size changes.
+    assert!(before.is_none_or(|before| before == (number, block)));
+    assert!(number % 8 == 0 && number + 8 <= shape.size && block % 16 == 0);
+    // C puts every member of the block there, behind the address of its object.
+    let start = shape.size * 8;
+    let parts: Vec<Part> = shape.beside().map(Part::of_member).collect();
+    let laid_out = natural(&parts);
+    assert!(laid_out.offsets.iter().map(|o| o + start).eq(shape.beside().map(|m| m.offset)));
+    assert_eq!(laid_out.end.div_ceil(8), block);
+    assert!(shape.beside().next().is_some_and(|m| m.name == OWNER && m.offset == start));
+    if before.is_none() {
+        // The number lies in what was slop, and there is room for later.
+        let slop = old.fields.iter().find(|f| f.name == SLOP).expect("slop");
+        assert!(slop.offset as u64 <= number * 8 && number * 8 + 64 <= slop.offset as u64 + slop.size * 8);
+        assert!(shape.beside().any(|m| m.name == SPARE && m.size >= 32));
     }
 }
 
@@ -192,7 +219,9 @@ proptest! {
     fn one_plan(sources in sources(1), slop in proptest::option::of((1u64..9).prop_map(|n| n * 8))) {
         let (old, new) = (definition(&sources[0], slop), definition(&sources[1], None));
         match plan(&old, &new, 1) {
-            Ok(_) | Err(Refusal::Full { .. } | Refusal::Alignment(..)) => {}
+            Ok(_) | Err(Refusal::Alignment(..)) => {}
+            // Any struct with 8 bytes of slop, aligned, can have a side table.
+            Err(Refusal::Full { .. }) => prop_assert!(old.fields.iter().any(|f| f.name == SLOP && f.offset % 64 != 0)),
             Err(Refusal::NoStamp(_)) => prop_assert!(slop.is_none()),
             Err(other) => prop_assert!(false, "{other}"),
         }
@@ -204,6 +233,18 @@ proptest! {
         for (version, source) in sources.iter().enumerate().skip(1) {
             let new = definition(source, Some(512));
             match plan(&now, &new, version as u32) {
+                Ok((shape, _)) => now = shape.definition(&now),
+                Err(Refusal::Full { .. } | Refusal::Alignment(..)) => break,
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn twelve_plans_with_little_slop(sources in sources(12)) {
+        let mut now = definition(&sources[0], Some(8));
+        for (version, source) in sources.iter().enumerate().skip(1) {
+            match plan(&now, &definition(source, Some(8)), version as u32) {
                 Ok((shape, _)) => now = shape.definition(&now),
                 Err(Refusal::Full { .. } | Refusal::Alignment(..)) => break,
                 Err(other) => prop_assert!(false, "{other}"),

@@ -79,6 +79,8 @@ pub struct ChangedType {
     pub migrated: u64,
     /// How many values did not fit into their new types.
     pub out_of_range: u64,
+    /// How many blocks of the type's side table came into use.
+    pub blocks: u32,
 }
 
 impl<'p> Remote<'p> {
@@ -232,6 +234,7 @@ impl Remote<'_> {
                 lazy: status.stamp != 0,
                 migrated: status.migrated.load(Relaxed),
                 out_of_range: status.out_of_range.load(Relaxed),
+                blocks: status.blocks.load(Relaxed),
             })
         };
         (0..patch.type_count.min(MOST)).map_while(read).collect()

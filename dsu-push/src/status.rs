@@ -83,6 +83,8 @@ pub struct TypeReport {
     pub migrated: Option<u64>,
     /// How many of their values did not fit into their new types.
     pub out_of_range: u64,
+    /// How many blocks of the side table came into use with this version.
+    pub blocks: u32,
 }
 
 /// An update point.
@@ -215,6 +217,7 @@ impl TypeReport {
             version: changed.version,
             migrated: changed.lazy.then_some(changed.migrated),
             out_of_range: changed.out_of_range,
+            blocks: changed.blocks,
         }
     }
 }
@@ -225,6 +228,9 @@ impl fmt::Display for TypeReport {
         match self.migrated {
             Some(count) => write!(f, ", {count} objects migrated")?,
             None => write!(f, ", objects stay as they are")?,
+        }
+        if self.blocks != 0 {
+            write!(f, ", {} blocks in its side table", self.blocks)?;
         }
         if self.out_of_range != 0 {
             write!(f, ", {} values out of range", self.out_of_range)?;

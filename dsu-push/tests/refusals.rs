@@ -114,7 +114,7 @@ fn with_control_byte(name: &str, offset: usize, byte: u8) -> Program {
 fn control_blocks_of_other_kinds() {
     let push = |program: &Program| Push::run(&["--json", &program.pid_text(), &two()]);
     let other = push(&with_control_byte("other-protocol", 8, 77));
-    other.expect(3, &["other-protocol", "speaks protocol 77", "speaks protocol 2"]);
+    other.expect(3, &["other-protocol", "speaks protocol 77", "speaks protocol 3"]);
     let pointless = with_control_byte("pointless", 20, 0);
     let push = push(&pointless);
     push.expect(3, &["no-update-points", "without update points", "--suggest-update-points"]);

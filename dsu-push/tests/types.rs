@@ -180,7 +180,7 @@ fn status_counts_objects() {
     };
     let figures = |version: u32, migrated: u64, out_of_range: u64| {
         serde_json::json!([
-            { "name": "struct item", "version": version, "migrated": migrated, "out_of_range": out_of_range }
+            { "name": "struct item", "version": version, "migrated": migrated, "out_of_range": out_of_range, "blocks": 0 }
         ])
     };
     Push::run(&[&pid, &shapes.build(1, |_| {})]).expect(0, &["applied p1"]);

@@ -138,6 +138,7 @@ impl Binder {
 fn runtime_symbol(name: &str) -> Option<u64> {
     match name {
         "dsu_migrate" => Some(crate::entry::dsu_migrate as *const () as u64),
+        "dsu_block" => Some(crate::entry::dsu_block as *const () as u64),
         "dsu_out_of_range" => Some(crate::entry::dsu_out_of_range as *const () as u64),
         _ => None,
     }
@@ -177,6 +178,7 @@ fn import(image: &Image, address: u64, record: &ImportRecord, change: &Change) -
         import_kind::VARIABLE | import_kind::TLS => variable(image, address, record)?.map(|variable| variable.place),
         import_kind::FOREIGN => registry::foreign(record.key).map(Place::Address),
         import_kind::STAMP => Some(Place::Address(change.stamp(record.key))),
+        import_kind::SIDE_TABLE => change.side(record.key).map(Place::Address),
         _ => return Err(Refusal::damaged("an import is of an unknown kind")),
     };
     if found.is_some() || kind == import_kind::TLS {

@@ -71,6 +71,16 @@ pub unsafe extern "C" fn dsu_migrate(object: *mut c_void, stamp: u64) {
     unsafe { migrate::migrate(object as u64, stamp) };
 }
 
+/// The block of `object` in the side table of its type, for code that wants the version whose stamp is `stamp`.
+///
+/// # Safety
+/// As for [`dsu_migrate`]; the version has a side table.
+#[entry(on_panic = core::ptr::null_mut())]
+pub unsafe extern "C" fn dsu_block(object: *mut c_void, stamp: u64) -> *mut c_void {
+    // SAFETY: as the caller promises.
+    unsafe { migrate::block(object as u64, stamp) as *mut c_void }
+}
+
 /// A transformer has met a value that the new type cannot hold.
 #[entry(on_panic = ())]
 pub extern "C" fn dsu_out_of_range() {

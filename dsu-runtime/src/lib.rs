@@ -14,6 +14,7 @@
 //! | [`registry`], [`layer`] | what the process has: the executable's tables, and what patches added |
 //! | [`binding`] | what each symbol and function of a patch means in this process |
 //! | [`commit`] | prepare, commit and undo as a transaction |
+//! | [`side`] | side tables: room for fields that do not fit into objects |
 //! | [`types`], [`migrate`] | changed types: versions and stamps; bringing objects to the version that the code wants |
 //! | [`carry`] | state transformers |
 //! | [`rehearse`] | a commit in a child process, to see how it goes |
@@ -44,6 +45,7 @@ mod rehearse;
 mod relocate;
 mod request;
 mod selfapply;
+mod side;
 mod sys;
 mod thread;
 mod tls;
@@ -51,5 +53,6 @@ mod types;
 mod unwind;
 
 pub use entry::{
-    dsu_apply, dsu_last_message, dsu_migrate, dsu_out_of_range, dsu_rt_serve, dsu_rt_tls_block, dsu_update_point,
+    dsu_apply, dsu_block, dsu_last_message, dsu_migrate, dsu_out_of_range, dsu_rt_serve, dsu_rt_tls_block,
+    dsu_update_point,
 };

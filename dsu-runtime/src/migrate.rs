@@ -4,16 +4,19 @@
 //! anywhere: in any thread, in a signal handler, in a transformer, in a process forked from the one that took the patch.
 //!
 //! * One lock for the whole process; its owner may enter again, for other objects. Nothing but waiting for another
-//!   thread makes a system call, so that a process whose seccomp filters are in force again is not killed for one.
+//!   thread, and now and then making more blocks of a side table accessible, makes a system call, so that a process whose seccomp filters are in force again is not killed for one.
 //! * While its transformers run, an object has a stamp of its own. Whoever finds that and holds the lock is in one of
 //!   these transformers, or in a signal handler that interrupted it: the object is left as it is, or, if all transformers
 //!   may run twice, made complete at once. Whoever finds it without is in a process that was forked meanwhile, or has
 //!   copied the object: the transformers run (again).
 //! * A child process finds the lock as it was at the moment of the fork: it is taken from threads that are not in it.
+//! * Before the transformers run, an object gets a cleared block in the side table of its type, if that has one
+//!   ([`crate::side`]), unless the version it comes from has the same table.
 //! * Threads are not cancelled in a transformer, and it does not change `errno`. It must not be left by `longjmp`, and
 //!   must not wait for a thread that may wait for the lock.
 
 use crate::refusal::{Refusal, Result};
+use crate::side::SideTable;
 use crate::sys::{self, Mapping, PAGE};
 use crate::thread;
 use crate::types::{self, Kind, Mark, Node, Table};
@@ -219,10 +222,20 @@ impl<'a> Work<'a> {
         place.store(busy, Ordering::Relaxed);
         // A signal handler of this thread must not see the object changed before it is marked.
         core::sync::atomic::compiler_fence(Ordering::SeqCst);
+        self.prepare_block(object);
         self.climb(object, self.to);
         place.store(done, Ordering::Release);
         cancellation(cancel);
         sys::set_errno(errno);
+    }
+
+    /// Gives the object the block that the transformers fill.
+    fn prepare_block(&self, object: u64) {
+        let Some((node, side)) = self.node(self.to).and_then(|node| Some((node, node.side?))) else { return };
+        let keeps = self.table.side(self.from).is_some_and(|from| core::ptr::eq(from, side));
+        // SAFETY: an object of the type that the table is for, as the caller of `migrate` promises.
+        let (_, first) = unsafe { if keeps { side.attach(object) } else { side.renew(object) } };
+        node.status.blocks.fetch_add(first.into(), Ordering::Relaxed);
     }
 
     /// Makes version `to` of the object, by way of all versions between.
@@ -280,4 +293,40 @@ pub unsafe fn migrate(object: u64, wanted: u64) {
         return;
     }
     work.carry_out(object, place);
+}
+
+/// The block of `object` in the side table of the version whose stamp is `wanted`; 0 if that has none.
+///
+/// # Safety
+/// As for [`migrate`].
+pub unsafe fn block(object: u64, wanted: u64) -> u64 {
+    // SAFETY: as the caller promises.
+    unsafe { migrate(object, wanted) };
+    let Some(table) = types::table() else { return 0 };
+    let Some(mark) = table.find(wanted) else { return 0 };
+    let Some((node, side)) = table.node(mark.node).and_then(|node| Some((node, node.side?))) else { return 0 };
+    let errno = sys::errno();
+    let cancel = cancellation(DISABLE);
+    let Some(_lock) = Lock::take(None) else { return 0 };
+    // SAFETY: as the caller promises.
+    let (block, first) = unsafe {
+        let other = is_in_another_table(object, mark.kind, side);
+        if other { side.lend(object) } else { side.attach(object) }
+    };
+    node.status.blocks.fetch_add(first.into(), Ordering::Relaxed);
+    cancellation(cancel);
+    sys::set_errno(errno);
+    block
+}
+
+/// Whether an object is of a version that has a side table, and not this one.
+///
+/// # Safety
+/// `object` is an object of type `kind`.
+unsafe fn is_in_another_table(object: u64, kind: u32, side: &SideTable) -> bool {
+    let Some((table, kind)) = types::table().and_then(|table| Some((table, table.kind(kind)?))) else { return false };
+    // SAFETY: in the object, as the caller promises, and aligned.
+    let place = unsafe { AtomicU64::from_ptr((object + u64::from(kind.stamp_offset)) as *mut u64) };
+    let mark = table.find(place.load(Ordering::Acquire));
+    mark.and_then(|mark| table.side(mark.node)).is_some_and(|own| !core::ptr::eq(own, side))
 }

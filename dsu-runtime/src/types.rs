@@ -21,8 +21,9 @@ use crate::manifest::{Manifest, target, text};
 use crate::refusal::{Refusal, Result};
 use crate::registry::{self, Place, Variable};
 use crate::rehearse::Objects;
+use crate::side::{Form, SideTable};
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use dsu_abi::control::TypeStatus;
 use dsu_abi::patch::{NO_STAMP, PatchObject, PatchType, type_flags};
 use std::hash::{DefaultHasher, Hasher};
@@ -43,12 +44,16 @@ pub struct Node {
     pub in_force: bool,
     /// Whether its transformer may run twice.
     pub repeatable: bool,
+    /// Fingerprint of its layout.
+    layout: u64,
     /// Stamp of its objects.
     pub stamp: u64,
     /// Stamp of its objects while they are brought to another version.
     pub busy: u64,
     /// Address of the transformer that makes it from its parent's, 0 if none is needed.
     pub transform: u64,
+    /// Where its objects have the fields that do not fit into them.
+    pub side: Option<&'static SideTable>,
     /// Figures.
     pub status: &'static TypeStatus,
 }
@@ -152,6 +157,23 @@ impl Table {
         self.common(node, wanted) == wanted
     }
 
+    /// The side table of a version, if it has one.
+    pub fn side(&self, node: u32) -> Option<&'static SideTable> {
+        self.node(node)?.side
+    }
+
+    /// The table that a new version of a type goes on using: that of the version it comes from, or that of one just like
+    /// it that was undone. `Err`: the objects would need two.
+    fn known_side(&self, key: u64, form: Form, layout: u64) -> Option<core::result::Result<&'static SideTable, ()>> {
+        let kind = self.kind_of(key)?;
+        let head = self.side(self.kind(kind)?.head);
+        if let Some(side) = head {
+            return Some(if side.form() == form { Ok(side) } else { Err(()) });
+        }
+        let same = |node: &&Node| node.kind == kind && node.layout == layout;
+        self.nodes.iter().filter(same).filter_map(|node| node.side).find(|side| side.form() == form).map(Ok)
+    }
+
     fn stamp_of_node(&self, node: u32) -> u64 {
         self.node(node).map_or(0, |node| node.stamp)
     }
@@ -176,7 +198,7 @@ impl Table {
         kind
     }
 
-    fn add(&mut self, new: &NewType, status: &'static TypeStatus) -> u32 {
+    fn add(&mut self, new: &NewType, side: Option<&'static SideTable>, status: &'static TypeStatus) -> u32 {
         let kind = self.add_kind(new);
         let node = self.nodes.len() as u32;
         let parent = self.kind(kind).map_or(BASE, |kind| kind.head);
@@ -187,9 +209,11 @@ impl Table {
             version: self.version(parent) + 1,
             in_force: true,
             repeatable: new.repeatable,
+            layout: new.layout,
             stamp,
             busy,
             transform: new.transform,
+            side,
             status,
         });
         self.mark(Mark { stamp, kind, node, busy: false });
@@ -225,6 +249,37 @@ struct NewType {
     /// For the type as a whole, where it has not changed before.
     busy_base: u64,
     transform: u64,
+    /// Fingerprint of the layout.
+    layout: u64,
+    side: Side,
+}
+
+/// The side table of a version to be.
+enum Side {
+    /// It needs none.
+    None,
+    /// One that exists.
+    Known(&'static SideTable),
+    /// A new one, which is given back if the patch is not applied.
+    New(Box<SideTable>),
+}
+
+impl Side {
+    fn address(&self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Known(side) => Some(side.address()),
+            Self::New(side) => Some(side.address()),
+        }
+    }
+
+    fn keep(self) -> Option<&'static SideTable> {
+        match self {
+            Self::None => None,
+            Self::Known(side) => Some(side),
+            Self::New(side) => Some(Box::leak(side)),
+        }
+    }
 }
 
 /// The types that a patch changes, checked. Nothing is known of them outside before [`Change::publish`].
@@ -268,6 +323,8 @@ impl Change {
                 busy: dice.throw(),
                 busy_base: dice.throw(),
                 transform,
+                layout: record.new_layout,
+                side: side_table(name, &record)?,
             });
         }
         if change.types.iter().any(NewType::has_stamp) {
@@ -318,6 +375,14 @@ impl Change {
         }
     }
 
+    /// The address of the side table that the patch's code looks into for a type.
+    pub fn side(&self, key: u64) -> Option<u64> {
+        match self.find(key) {
+            Some(new) => new.side.address(),
+            None => table().and_then(|table| table.side(table.kind(table.kind_of(key)?)?.head)).map(SideTable::address),
+        }
+    }
+
     /// Makes the new versions known, as the newest of their types.
     pub fn publish(self) -> Published {
         if self.types.is_empty() {
@@ -329,14 +394,15 @@ impl Change {
             name: new.name.as_ptr() as u64,
             stamp: if new.has_stamp() { new.stamp } else { 0 },
             version: 1 + crate::journal::changes_of(new.key),
-            reserved: 0,
+            blocks: AtomicU32::new(0),
             migrated: AtomicU64::new(0),
             out_of_range: AtomicU64::new(0),
         };
         let statuses: &'static [TypeStatus] = Vec::leak(self.types.iter().map(status).collect());
         let mut nodes = Vec::new();
-        for (new, status) in self.types.iter().zip(statuses).filter(|(new, _)| new.has_stamp()) {
-            nodes.push(table.add(new, status));
+        for (mut new, status) in self.types.into_iter().zip(statuses).filter(|(new, _)| new.has_stamp()) {
+            let side = core::mem::replace(&mut new.side, Side::None).keep();
+            nodes.push(table.add(&new, side, status));
         }
         publish(table);
         Published { nodes, statuses }
@@ -392,6 +458,27 @@ fn check_stamp(name: &str, record: &PatchType, transform: u64) -> Result<()> {
     Ok(())
 }
 
+/// The side table that a patch wants for a type.
+fn side_table(name: &str, record: &PatchType) -> Result<Side> {
+    if record.block == 0 {
+        return Ok(Side::None);
+    }
+    let offset = u64::from(record.block_offset);
+    let fits = record.stamp_offset != NO_STAMP && offset % 8 == 0 && record.size >= 8 && offset <= record.size - 8;
+    if !fits || record.block % 16 != 0 || offset == u64::from(record.stamp_offset) {
+        return Err(Refusal::damaged("the side table of a type makes no sense"));
+    }
+    let form = Form { object: record.size, block: record.block.into(), offset };
+    match table().and_then(|table| table.known_side(record.key, form, record.new_layout)) {
+        Some(Ok(side)) => Ok(Side::Known(side)),
+        Some(Err(())) => {
+            let text = [name, " has a side table of another form in the running program than the patch expects"];
+            Err(Refusal::incompatible(&text))
+        }
+        None => Ok(Side::New(Box::new(SideTable::new(form)?))),
+    }
+}
+
 /// Makes stamps of a type in a patch.
 struct Dice(DefaultHasher);
 
@@ -427,7 +514,19 @@ mod tests {
 
     fn new(key: u64, stamp: u64) -> NewType {
         let (busy, busy_base) = (stamp + 1, stamp + 2);
-        NewType { key, name: "t", size: 72, stamp_offset: 8, repeatable: false, stamp, busy, busy_base, transform: 0 }
+        NewType {
+            key,
+            name: "t",
+            size: 72,
+            stamp_offset: 8,
+            repeatable: false,
+            stamp,
+            busy,
+            busy_base,
+            transform: 0,
+            layout: 0,
+            side: Side::None,
+        }
     }
 
     fn status() -> &'static TypeStatus {
@@ -437,7 +536,7 @@ mod tests {
             name: 0,
             stamp: 0,
             version: 0,
-            reserved: 0,
+            blocks: AtomicU32::new(0),
             migrated: zero(),
             out_of_range: zero(),
         }))
@@ -446,9 +545,9 @@ mod tests {
     #[test]
     fn versions_in_force_and_beside() {
         let mut table = Table::default();
-        let one = table.add(&new(7, 100), status());
-        let two = table.add(&new(7, 200), status());
-        let other = table.add(&new(8, 300), status());
+        let one = table.add(&new(7, 100), None, status());
+        let two = table.add(&new(7, 200), None, status());
+        let other = table.add(&new(8, 300), None, status());
         assert_eq!((table.newest(7), table.newest(8), table.newest(9)), (200, 300, 0));
         assert!(
             table.serves(two, one) && table.serves(one, BASE) && !table.serves(one, two) && !table.serves(BASE, one)
@@ -457,7 +556,7 @@ mod tests {
         assert_eq!(table.newest(7), 100);
         // An object that the undone version has changed is still good for the one before.
         assert!(table.serves(two, one) && !table.serves(one, two));
-        let again = table.add(&new(7, 400), status());
+        let again = table.add(&new(7, 400), None, status());
         assert_eq!(table.node(again).map(|node| node.version), Some(2));
         assert!(!table.serves(two, again) && !table.serves(again, two));
         assert_eq!((table.common(two, again), table.common(again, one), table.common(BASE, again)), (one, one, BASE));

@@ -604,7 +604,7 @@ fn is_bytes(ty: &str) -> bool {
 }
 
 /// Names of structs, unions and typedefs in a canonical type, and whether they are there by value.
-fn names_in(ty: &str) -> impl Iterator<Item = (&str, bool)> {
+pub(crate) fn names_in(ty: &str) -> impl Iterator<Item = (&str, bool)> {
     let bytes = ty.as_bytes();
     let word = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
     let mut at = 0;

@@ -22,6 +22,7 @@ use crate::elf::{self, ObjectSymbols};
 use crate::emit::patch::{ChangedType, CopyEntry, Import, Manifest, ObjectsEntry, PatchFunctionEntry};
 use crate::emit::registry::{UnitEntry, VariableEntry};
 use crate::facts::fingerprint;
+use crate::layout;
 use crate::program;
 use crate::rewrite::{self, Job, Purpose, SlotCalls, Uses};
 
@@ -220,6 +221,8 @@ impl<'a> Builder<'a> {
             transform: written.map(|_| transform::transformer_symbol(&planned.label)),
             stamp_offset: planned.stamp_offset().and_then(|o| u32::try_from(o).ok()),
             repeatable: written == Some(&false),
+            side_table: layout::side_table(&planned.new)
+                .and_then(|(at, block)| Some((u32::try_from(block).ok()?, u32::try_from(at).ok()?))),
         }
     }
 
@@ -280,9 +283,14 @@ impl<'a> Builder<'a> {
             } else if symbol.starts_with("dsu_stub_") {
                 // Entered with the stubs of the texts.
             } else if let Some(stamp) =
-                symbol.strip_prefix("dsu_stamp_").and_then(|label| self.stamp_import(symbol, label))
+                symbol.strip_prefix("dsu_stamp_").and_then(|label| self.type_import(symbol, label, import_kind::STAMP))
             {
                 imports.push(stamp);
+            } else if let Some(table) = symbol
+                .strip_prefix("dsu_table_")
+                .and_then(|label| self.type_import(symbol, label, import_kind::SIDE_TABLE))
+            {
+                imports.push(table);
             } else if let Some(old) = symbol.strip_prefix("dsu_old_").and_then(|label| self.moved(label)) {
                 imports.push(self.old_variable(symbol, old));
             } else if let Some((at, old)) = symbol.strip_prefix("dsu_g_").and_then(|label| bound.get(label)) {
@@ -346,12 +354,12 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The newest stamp of the type of that label.
-    fn stamp_import(&self, symbol: &str, label: &str) -> Option<Import> {
+    /// The newest stamp, or the side table, of the type of that label.
+    fn type_import(&self, symbol: &str, label: &str, kind: u32) -> Option<Import> {
         let shape = self.diff.types.shapes.values().find(|s| s.label == label)?;
         Some(Import {
             symbol: symbol.to_owned(),
-            kind: import_kind::STAMP,
+            kind,
             name: shape.name.clone(),
             new_name: None,
             fingerprint: 0,

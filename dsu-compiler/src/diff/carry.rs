@@ -8,9 +8,9 @@ use crate::diff::ctypes::{Scope, array};
 use crate::diff::data::{Data, Fate};
 use crate::diff::transform::{Additions, Carry, PRELUDE, copied};
 use crate::diff::types::Types;
-use crate::facts::{TypeDefinition, TypeKind, Variable};
-use crate::layout::is_ours;
+use crate::facts::{Field, TypeDefinition, TypeKind, Variable};
 use crate::layout::place::Change;
+use crate::layout::{is_beside, is_ours};
 
 /// Adds the carries of all variables that need one. `additions` knows which types a person transforms.
 pub fn add(old: &Description, new: &Description, types: &Types, data: &Data, additions: &mut Additions) {
@@ -132,6 +132,10 @@ impl Writer<'_> {
             for change in &planned.changes {
                 let Change::Added(field) = change else { continue };
                 let f = &field.name;
+                // No initialiser has a value for it: it is what the transformer makes it.
+                if planned.new.fields.iter().any(|p| p.name == *f && is_beside(&planned.new, p)) {
+                    continue;
+                }
                 let _ = match field.bits {
                     Some(_) => write!(text, " {to}.{f} = {from}.{f};"),
                     None => write!(text, " __builtin_memcpy((void *)&{to}.{f}, &{from}.{f}, sizeof {to}.{f});"),
@@ -142,7 +146,8 @@ impl Writer<'_> {
             let planned = self.types.planned.get(&t.name);
             planned.is_some_and(|p| p.to_transform().any(|(_, now)| now.name == name))
         };
-        for f in t.fields.iter().filter(|f| !f.name.is_empty() && !is_ours(&f.name) && !added(&f.name)) {
+        let kept = |f: &&Field| !f.name.is_empty() && !is_ours(&f.name) && !added(&f.name) && !is_beside(t, f);
+        for f in t.fields.iter().filter(kept) {
             let inner = self.fields(&f.ty, &format!("{to}.{}", f.name), &format!("{from}.{}", f.name), depth + 1);
             text.push_str(&inner.unwrap_or_default());
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::analyse::model::{Model, Unit};
 use crate::facts::{TypeDefinition, TypeKind};
+use crate::layout::is_beside;
 use crate::layout::natural::{Part, natural};
 use crate::layout::place::own_fields;
 
@@ -122,7 +123,7 @@ impl<'a> Scope<'a> {
             }
             String::new()
         };
-        for field in own_fields(t) {
+        for field in own_fields(t).filter(|f| !is_beside(t, f)) {
             let offset = u64::try_from(field.offset).unwrap_or(0);
             let part = Part::of_field(field);
             let lands =

@@ -5,6 +5,7 @@
 //! | [`pairing`] | which unit of the old program became which of the new one |
 //! | [`compare`] | what changed in each unit; which units are replaced |
 //! | [`types`] | types that changed, and how they are laid out in the patch |
+//! | [`side`] | which types may have fields beside their objects |
 //! | [`impose`] | the running program's layouts, imposed on the new program |
 //! | [`still`] | code of the old program that can still run, and what it must not touch |
 //! | [`data`] | what becomes of each variable of a replaced unit |
@@ -45,6 +46,7 @@ pub mod impose;
 pub mod objects;
 pub mod pairing;
 pub mod report;
+pub mod side;
 pub mod still;
 pub mod transform;
 pub mod types;
@@ -126,6 +128,7 @@ impl Diff {
         let pairing = Pairing::new(&old.model, &new.model);
         let types = Types::new(&old.model, &new.model, &pairing, directives);
         let mut refusals = types.refusals.clone();
+        refusals.extend(side::refusals(&types, &old.model, &new.model));
         let mut changes = Changes::new(&old, &new, &pairing);
         changes.add_types(&new.model, &types);
         if refusals.is_empty() {
@@ -159,6 +162,11 @@ impl Diff {
             additions.texts.keys().map(|unit| (*unit, new.model.units[*unit].image.text.len())).collect();
         let own_types = new.model.units.iter().flat_map(|u| &u.facts.types).map(|t| t.name.clone()).collect();
         append::append(&mut new.model, &additions.texts, &types.shapes)?;
+        // What a person wrote must not copy objects, either.
+        let copying = side::refusals(&types, &old.model, &new.model);
+        if !copying.is_empty() {
+            return Err(DiffError::Refused(copying));
+        }
         // What the transformers use must be bound, too.
         let basis = basis(&old, &new, &pairing, &types, directives, &still);
         data = Data::new(&basis, &changes);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::diff::types::Types;
 use crate::emit::patch::ObjectsEntry;
-use crate::facts::{TypeDefinition, TypeKind, Variable};
+use crate::facts::{Field, TypeDefinition, TypeKind, Variable};
+use crate::layout::is_beside;
 use crate::layout::room::elements;
 
 /// How deep structs are looked into.
@@ -63,7 +64,8 @@ impl Look<'_> {
             found.push(Group { ty: element.to_owned(), offset, stride, count });
         }
         let mut inside = Vec::new();
-        let fields = definition.fields.iter().filter(|f| f.bits.is_none() && definition.kind == TypeKind::Struct);
+        let inside_it = |f: &&Field| f.bits.is_none() && !is_beside(definition, f);
+        let fields = definition.fields.iter().filter(|f| inside_it(f) && definition.kind == TypeKind::Struct);
         for field in fields {
             let Ok(bits) = u64::try_from(field.offset) else { continue };
             self.groups(&field.ty, bits / 8, depth - 1, &mut inside);

@@ -11,8 +11,8 @@ use crate::diff::pairing::Pairing;
 use crate::diff::transform::{self, Additions};
 use crate::diff::types::{self, Planned};
 use crate::facts::{Field, same_type};
-use crate::layout::SLOP;
-use crate::layout::place::Change;
+use crate::layout::place::{Change, own_fields};
+use crate::layout::{SLOP, is_beside, side_table};
 
 /// The report.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -95,6 +95,10 @@ pub struct TypeReport {
     pub size: u64,
     /// Bytes of slop that are left.
     pub room: u64,
+    /// Fields that are not in the objects but beside them, in a side table.
+    pub beside: Vec<String>,
+    /// Bytes of a block of the side table: what each object takes in addition that new code touches.
+    pub block: u64,
 }
 
 impl TypeReport {
@@ -119,6 +123,8 @@ impl TypeReport {
             fields: planned.changes.iter().map(field).collect(),
             transformer: transformer.to_owned(),
             size: planned.new.size,
+            beside: own_fields(&planned.new).filter(|f| is_beside(&planned.new, f)).map(|f| f.name.clone()).collect(),
+            block: side_table(&planned.new).map_or(0, |(_, block)| block),
             room: planned.new.fields.iter().filter(|f| f.name == SLOP).map(|f| f.size).sum(),
         }
     }
@@ -272,6 +278,15 @@ impl DiffReport {
             t.fields.iter().for_each(|f| {
                 let _ = writeln!(out, "  field {f}");
             });
+            if t.block > 0 {
+                let _ = writeln!(
+                    out,
+                    "  in a side table, as the objects have no room: {} ({} bytes for each object that is used; an access looks \
+                     up one number more)",
+                    t.beside.join(", "),
+                    t.block
+                );
+            }
         }
         let mut list = |what: &str, lines: &[String]| {
             if !lines.is_empty() {

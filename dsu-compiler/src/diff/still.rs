@@ -12,7 +12,7 @@ use crate::diff::compare::old_function;
 use crate::diff::pairing::Pairing;
 use crate::diff::types::{Planned, Types};
 use crate::facts::{Target, TypeUsage, Usage, fingerprint};
-use crate::layout::{PAD, SLOP};
+use crate::layout::{PAD, SLOP, is_beside};
 
 /// The functions whose old code can still run.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +103,8 @@ fn uses_padding(planned: &Planned) -> bool {
     let ours: Vec<(i64, i64)> =
         planned.old.fields.iter().filter(declared).map(|f| (f.offset, f.offset + f.size as i64 * 8)).collect();
     planned.to_transform().any(|(_, field)| {
-        let placed = planned.new.fields.iter().find(|f| f.name == field.name);
+        let inside = |f: &&crate::facts::Field| f.name == field.name && !is_beside(&planned.new, f);
+        let placed = planned.new.fields.iter().find(inside);
         placed.is_some_and(|p| !ours.iter().any(|(start, end)| (*start..*end).contains(&p.offset)))
     })
 }

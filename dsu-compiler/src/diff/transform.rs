@@ -11,6 +11,7 @@ use crate::diff::ctypes::{Scope, array, convert};
 use crate::diff::directives::{Directives, Section};
 use crate::diff::types::{Planned, Types};
 use crate::facts::{Field, TypeDefinition, TypeKind, same_type};
+use crate::layout::is_beside;
 use crate::layout::place::{Change, own_fields};
 
 /// Code that the patch runs at its commit.
@@ -190,7 +191,8 @@ fn misplaced(planned: &Planned) -> String {
     let (old, name) = (old_name(planned), &planned.name);
     let mut text = format!("sizeof({name}) != {} || sizeof({old}) != {}", planned.new.size, planned.old.size);
     for (ty, definition) in [(name, &planned.new), (&old, &planned.old)] {
-        for f in own_fields(definition).filter(|f| f.bits.is_none() && !f.name.is_empty()) {
+        let inside = own_fields(definition).filter(|f| !is_beside(definition, f));
+        for f in inside.filter(|f| f.bits.is_none() && !f.name.is_empty()) {
             let _ = write!(text, " || __builtin_offsetof({ty}, {}) != {}", f.name, f.offset / 8);
         }
     }
@@ -297,7 +299,8 @@ fn layout(when: &str, t: &TypeDefinition) -> String {
     for f in own_fields(t) {
         let bits = f.bits.map_or_else(String::new, |b| format!(" : {b}"));
         let name = if f.name.is_empty() { "(unnamed)" } else { &f.name };
-        let _ = writeln!(text, " *   +{:<5} {:<24} {}{bits}", f.offset / 8, name, f.ty);
+        let place = if is_beside(t, f) { "beside".to_owned() } else { format!("+{}", f.offset / 8) };
+        let _ = writeln!(text, " *   {place:<6} {name:<24} {}{bits}", f.ty);
     }
     text
 }

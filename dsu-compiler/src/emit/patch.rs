@@ -76,6 +76,8 @@ pub struct ChangedType {
     pub stamp_offset: Option<u32>,
     /// The transformer may run twice.
     pub repeatable: bool,
+    /// Bytes of a block of its side table, and where an object has the number of its own.
+    pub side_table: Option<(u32, u32)>,
 }
 
 /// Objects of a changed type in a variable of the process, at equal distances.
@@ -254,6 +256,9 @@ impl Manifest {
             asm.relative(t.transform.as_deref());
             asm.long(t.stamp_offset.unwrap_or(NO_STAMP));
             asm.long(if t.repeatable { type_flags::REPEATABLE } else { 0 });
+            let (block, at) = t.side_table.unwrap_or_default();
+            asm.long(block);
+            asm.long(at);
         }
         asm.line(".Ldsu_carries:");
         for (name, symbol) in &self.carries {

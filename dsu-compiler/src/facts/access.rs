@@ -40,8 +40,16 @@ pub(super) fn of_member<'a>(
         rvalue: !arrow && is_value(base, text),
         qualifiers: (object.canonical().is_const(), object.canonical().is_volatile()),
         abstract_only: is_abstract(node, base, path, text),
+        constant: is_constant(base, path),
         line: node.presumed().1,
     })
+}
+
+/// Whether a member expression must be a constant other than the size of something.
+fn is_constant(base: Node<'_>, path: &[Node<'_>]) -> bool {
+    let in_static = |n: &Node<'_>| n.kind() == clang::VARIABLE && n.has_global_storage();
+    let measured = path.iter().any(|n| n.kind() == clang::SIZEOF);
+    !measured && (is_number(base) || path.iter().any(in_static))
 }
 
 /// What a member expression is a member of, steps to unnamed members left out.

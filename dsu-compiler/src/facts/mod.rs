@@ -296,6 +296,9 @@ pub struct FieldUse {
     /// Nothing is read or written: the operand of `sizeof`, part of a static initialiser, an offset from a number instead
     /// of an object, an address that is only compared.
     pub abstract_only: bool,
+    /// It must be a constant: part of a static initialiser, or an offset from a number instead of an object, and not only
+    /// measured.
+    pub constant: bool,
     /// The user's line.
     pub line: u32,
 }
@@ -393,12 +396,21 @@ pub enum TypeUsage {
     Asserted,
     /// An `offsetof` of this field stands in arithmetic other than finding the struct around a field.
     Offset(String),
+    /// An `offsetof` of this field finds the struct around it.
+    Container(String),
     /// A variable of a function, by value; its name.
     Local(String),
     /// A parameter or a result, by value.
     Value,
     /// Assigned as a whole.
     Assigned,
+    /// Its value is copied: assigned, given to a variable, passed, returned.
+    Copied,
+    /// Its bytes are copied by the function of this name.
+    Moved(String),
+    /// Its size is an argument of the function of this name; empty for a call through a pointer, and where it is used
+    /// otherwise.
+    Sized(String),
 }
 
 /// What a function that returns a pointer to anything, or to characters, returns.

@@ -7,7 +7,7 @@ use crate::facts::{
     Field, Function, Item, TypeDefinition, TypeKind, TypeText, UnitFacts, Variable, extract, same_type,
 };
 use crate::layout::{self, Shape, Shapes};
-use crate::rewrite::{RewriteError, initializer, shape};
+use crate::rewrite::{RewriteError, access, initializer, shape};
 use crate::text::edits::{Edits, Overlap};
 use crate::text::lexer::{Kind, Lexer, after_semicolon};
 use crate::unit::UnitImage;
@@ -221,6 +221,10 @@ pub fn read_again(image: &UnitImage, facts: &UnitFacts, shapes: &Shapes) -> Resu
     shape::definitions(facts, &image.text, shapes, &mut edits)?;
     // In another order, members would get values that are not for them.
     initializer::lists(facts, &image.text, shapes, &mut edits)?;
+    if facts.types.iter().any(|t| shapes.get(&t.name).is_some_and(Shape::has_side_table)) {
+        // The objects do not have all members that the source names.
+        access::accesses(facts, &image.text, shapes, &mut edits)?;
+    }
     let text = edits.apply(&image.text)?;
     let again = extract::read(&text, &image.flags, bodies_matter(facts))?;
     if let Some(message) = again.errors.first().filter(|_| facts.errors.is_empty()) {
@@ -257,6 +261,13 @@ fn take_types(result: &mut UnitFacts, again: &UnitFacts, concerned: &[&str]) -> 
             None => f.clone(),
         });
         t.fields = fields.collect();
+        if t.fields.iter().any(|f| f.name == layout::BLOCK) {
+            let block = format!("struct dsu_side_{}", layout::label_of(&t.name));
+            let block = again.types.iter().find(|t| t.name == block);
+            let beside = block.map(|b| b.fields.as_slice()).unwrap_or_default().iter();
+            let behind = i64::try_from(t.size * 8).unwrap_or(i64::MAX);
+            t.fields.extend(beside.map(|f| Field { offset: f.offset + behind, ..f.clone() }));
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What a unit does with structs as a whole: whether their bytes go anywhere, whether their size is relied on, and
 //! where memory becomes one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::clang::{self, Node, Type};
 use crate::facts::returned::{bare, callee, library_name};
@@ -56,6 +56,9 @@ impl Collector {
         match node.kind() {
             clang::CAST => self.conversion(node, path, printer, text),
             clang::UNEXPOSED_EXPR if is_offsetof(node, text) => self.offset(node, path, printer, text),
+            clang::UNEXPOSED_EXPR if node.ty().canonical().kind() == clang::T_RECORD => {
+                self.by_value(node, TypeUsage::Copied, printer);
+            }
             clang::UNEXPOSED_EXPR => self.conversion(node, path, printer, text),
             clang::SIZEOF => self.size(node, path, printer, text),
             clang::CALL => self.call(node, printer, text),
@@ -88,7 +91,7 @@ impl Collector {
     fn constants_below(&mut self, node: Node<'_>, printer: &Printer, text: &str) {
         for child in node.children() {
             if child.kind() == clang::SIZEOF {
-                if let Some(name) = self.measured(child, printer, text) {
+                for name in self.measured(child, printer, text) {
                     self.note(child, name, TypeUsage::Asserted);
                 }
             } else if let Some(record) = offset_in(child, text) {
@@ -113,6 +116,18 @@ impl Collector {
     fn name(&mut self, record: Node<'_>, printer: &Printer) -> Option<String> {
         let known = self.names.entry(record.identity());
         known.or_insert_with(|| printer.name(record).filter(|_| !record.in_system_header())).clone()
+    }
+
+    /// The names of a struct or union of the program: its own, or if it has none, those of what it has inside.
+    fn names(&mut self, record: Node<'_>, printer: &Printer, depth: u32) -> Vec<String> {
+        if let Some(name) = self.name(record, printer) {
+            return vec![name];
+        }
+        if depth > 8 || record.in_system_header() || printer.name(record).is_some() {
+            return Vec::new();
+        }
+        let fields = record.children().into_iter().filter(|c| c.kind() == clang::FIELD);
+        fields.filter_map(|f| Self::record(f.ty())).flat_map(|r| self.names(r, printer, depth + 1)).collect()
     }
 
     /// The struct or union that a type is, or an array of it.
@@ -201,27 +216,28 @@ impl Collector {
             TypeUsage::Asserted
         } else if place_kept(path, text).is_some() {
             TypeUsage::Measured
-        } else {
+        } else if is_argument(path) {
+            // Noted with the call.
             return;
+        } else {
+            TypeUsage::Sized(String::new())
         };
         if counts_elements(path, text) {
             return;
         }
-        if let Some(name) = self.measured(node, printer, text) {
-            self.note(node, name, usage);
+        for name in self.measured(node, printer, text) {
+            self.note(node, name, usage.clone());
         }
     }
 
-    /// The struct or union that a `sizeof` measures.
-    fn measured(&mut self, node: Node<'_>, printer: &Printer, text: &str) -> Option<String> {
+    /// The structs and unions that a `sizeof` measures.
+    fn measured(&mut self, node: Node<'_>, printer: &Printer, text: &str) -> Vec<String> {
         let (start, end) = node.range();
-        let words = text.get(start..end)?;
-        let operand = node.children().into_iter().next()?;
-        if !words.starts_with("sizeof") || (operand.kind() == clang::TYPE_REF && words.contains('*')) {
-            return None;
-        }
-        let record = Self::record(operand.ty())?;
-        self.name(record, printer)
+        let words = text.get(start..end).unwrap_or("");
+        let operand = node.children().into_iter().next();
+        let pointer = |o: &Node<'_>| o.kind() == clang::TYPE_REF && words.contains('*');
+        let record = operand.filter(|o| words.starts_with("sizeof") && !pointer(o)).and_then(|o| Self::record(o.ty()));
+        record.map_or_else(Vec::new, |r| self.names(r, printer, 0))
     }
 
     fn offset<'a>(&mut self, node: Node<'a>, path: &[Node<'a>], printer: &Printer, text: &str) {
@@ -230,7 +246,9 @@ impl Collector {
         let field = node.children().into_iter().find(|c| c.kind() == clang::MEMBER_REF).map(Node::name);
         if in_constant(node, path) {
             self.note(node, name, TypeUsage::Asserted);
-        } else if !is_subtracted(node, path, text) {
+        } else if is_subtracted(node, path, text) {
+            self.note(node, name, TypeUsage::Container(field.unwrap_or_default()));
+        } else {
             self.note(node, name, TypeUsage::Offset(field.unwrap_or_default()));
         }
     }
@@ -251,6 +269,13 @@ impl Collector {
         }
         let copy = COPIES.contains(&library_name(&callee));
         let records: Vec<Option<String>> = arguments.iter().map(|a| self.record_passed(*a, printer)).collect();
+        let copied = arguments.iter().filter(|_| copy).filter_map(|a| Self::record(Self::pointee(bare(*a).ty())?));
+        for name in copied.flat_map(|r| self.names(r, printer, 0)).collect::<BTreeSet<_>>() {
+            self.note(node, name, TypeUsage::Moved(callee.clone()));
+        }
+        for name in sizes.iter().flatten().collect::<BTreeSet<_>>() {
+            self.note(node, name.clone(), TypeUsage::Sized(callee.clone()));
+        }
         if copy && matches!(records.as_slice(), [Some(to), Some(from), ..] if to == from) {
             return;
         }
@@ -326,8 +351,8 @@ impl Collector {
         if ty.kind() != clang::T_RECORD {
             return;
         }
-        if let Some(name) = ty.declaration().and_then(|r| self.name(r, printer)) {
-            self.note(node, name, usage);
+        for name in ty.declaration().map_or_else(Vec::new, |r| self.names(r, printer, 0)) {
+            self.note(node, name, usage.clone());
         }
     }
 
@@ -403,6 +428,12 @@ fn offset_in<'a>(node: Node<'a>, text: &str) -> Option<Node<'a>> {
     // `((struct foo *)0)->field`
     let zero = node.kind() == clang::CAST && bare(node).kind() == clang::INTEGER;
     Collector::record(Collector::pointee(node.ty()).filter(|_| zero)?)
+}
+
+/// Whether an expression is part of an argument of a call.
+fn is_argument(path: &[Node<'_>]) -> bool {
+    let ends = |n: &&Node<'_>| matches!(n.kind(), clang::CALL | clang::COMPOUND | clang::STATEMENT_EXPR);
+    path.iter().rev().find(ends).is_some_and(|n| n.kind() == clang::CALL)
 }
 
 /// Whether an `offsetof` is taken from a pointer.

@@ -19,6 +19,12 @@ pub const SLOP: &str = "dsu_slop";
 pub const PAD: &str = "dsu_pad_";
 /// Prefix of the names of members that hold the place of what is gone.
 pub const GONE: &str = "dsu_gone_";
+/// The member that says which block of the side table is the object's own.
+pub const BLOCK: &str = "dsu_block";
+/// The first member of a block: the address of its object.
+pub const OWNER: &str = "dsu_owner";
+/// The member of a block that is room for fields to come.
+pub const SPARE: &str = "dsu_spare";
 /// Prefix of the names of all members that are ours.
 pub const OURS: &str = "dsu_";
 
@@ -35,7 +41,8 @@ pub struct Shape {
     pub size: u64,
     /// Alignment in bytes.
     pub align: u64,
-    /// All members in order of their offsets, ours included.
+    /// All members in order of their offsets, ours included. Those in the block of the side table come last: their offsets
+    /// count on from the object's size.
     pub members: Vec<Member>,
     /// Named members stand in another order than in the source: initialiser lists need designators.
     pub reordered: bool,
@@ -73,6 +80,32 @@ impl Shape {
     /// The offset of the stamp in bytes, if objects have one.
     pub fn stamp_offset(&self) -> Option<u64> {
         self.members.iter().find(|m| m.name == STAMP).map(|m| m.offset / 8)
+    }
+
+    /// The members in the objects themselves.
+    pub fn inside(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|m| !self.is_beside(m))
+    }
+
+    /// The members in blocks of the side table.
+    pub fn beside(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|m| self.is_beside(m))
+    }
+
+    /// Whether a member is in the block of the side table.
+    pub fn is_beside(&self, member: &Member) -> bool {
+        member.offset >= self.size * 8 && self.has_side_table()
+    }
+
+    /// Whether objects have a block in a side table.
+    pub fn has_side_table(&self) -> bool {
+        self.members.iter().any(|m| m.name == BLOCK)
+    }
+
+    /// Bytes of a block in the side table, 0 without one.
+    pub fn block(&self) -> u64 {
+        let end = self.beside().map(|m| m.offset + m.bits.map_or(m.size * 8, u64::from)).max();
+        end.map_or(0, |end| end.div_ceil(8) - self.size)
     }
 
     /// The layout of a type that has members of ours; `None` where the source alone gives it.
@@ -137,7 +170,23 @@ impl Member {
 
 /// Whether a member of this name is ours and not the program's.
 pub fn is_ours(name: &str) -> bool {
-    name == STAMP || name == SLOP || name.starts_with(PAD) || name.starts_with(GONE)
+    matches!(name, STAMP | SLOP | BLOCK | OWNER | SPARE) || name.starts_with(PAD) || name.starts_with(GONE)
+}
+
+/// Where an object of a type has the number of its block in the side table, and how large that block is, in bytes.
+pub fn side_table(ty: &TypeDefinition) -> Option<(u64, u64)> {
+    let block = ty.fields.iter().find(|f| f.name == BLOCK)?;
+    let end = ty.fields.iter().filter(|f| is_beside(ty, f)).map(end_of).max()?;
+    Some((u64::try_from(block.offset).ok()? / 8, end.div_ceil(8) - ty.size))
+}
+
+/// Whether a field of a type is in the block of the side table: its offset counts on from the size of an object.
+pub fn is_beside(ty: &TypeDefinition, field: &Field) -> bool {
+    u64::try_from(field.offset).is_ok_and(|offset| offset >= ty.size * 8) && ty.fields.iter().any(|f| f.name == BLOCK)
+}
+
+fn end_of(field: &Field) -> u64 {
+    u64::try_from(field.offset).unwrap_or(0) + field.bits.map_or(field.size * 8, u64::from)
 }
 
 /// A type's name as part of identifiers.

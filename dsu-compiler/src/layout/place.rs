@@ -6,6 +6,8 @@
 //! * a field that did not change (name, type, width) stays where it is, so pointers to it stay good;
 //! * new and retyped fields go into the slop first, then into padding; the bytes that removed and retyped fields had are
 //!   never used again, as old code may still write them;
+//! * what does not fit goes into a block of the type's side table, if 8 bytes of slop are free for the block's number. The
+//!   offsets of members there count on from the object's size. A block has spare room from the start, since it cannot grow;
 //! * what C would not lay out so by itself is forced by members of ours: `dsu_pad_N` fills gaps, `dsu_gone_N` holds the
 //!   place of what is gone.
 
@@ -13,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{Field, TypeDefinition, TypeKind, same_type, unqualified};
 use crate::layout::natural::{Part, align_up, natural};
-use crate::layout::{GONE, Member, PAD, SLOP, STAMP, Shape, is_ours, label_of};
+use crate::layout::{BLOCK, GONE, Member, OWNER, PAD, SLOP, SPARE, STAMP, Shape, is_beside, is_ours, label_of};
 
 /// Sizes and alignments, in bytes, of named types as they are in the running program.
 pub type Sizes = BTreeMap<String, (u64, u64)>;
@@ -301,7 +303,11 @@ struct Room {
     end: u64,
     declared: bool,
     slop: bool,
+    beside: bool,
 }
+
+/// The end of a block that can still be as large as it must.
+const OPEN: u64 = u64::MAX / 2;
 
 /// Fields that are placed together: one field, or bit-fields that follow each other.
 struct Block {
@@ -390,7 +396,7 @@ impl<'a> Planner<'a> {
                 self.members.push(member(&self.after[n], bit_offset(was), was.since));
             }
         }
-        let stays = |f: &&Field| f.name == STAMP || f.name.starts_with(GONE);
+        let stays = |f: &&Field| matches!(f.name.as_str(), STAMP | BLOCK | OWNER) || f.name.starts_with(GONE);
         self.members.extend(self.old.fields.iter().filter(stays).map(|f| member(f, bit_offset(f), 0)));
         let numbers = self.members.iter().filter_map(|m| m.name.strip_prefix(GONE)?.parse::<u32>().ok());
         let mut next = numbers.max().unwrap_or(0);
@@ -418,6 +424,20 @@ impl<'a> Planner<'a> {
         }
         // Large alignments first, so that little is lost between them.
         blocks.sort_by_key(|b| std::cmp::Reverse((b.align, b.size)));
+        let (room, placed) = (self.room.clone(), self.members.len());
+        if let Err(refusal) = self.place_blocks(&blocks) {
+            self.room = room;
+            self.members.truncate(placed);
+            if !self.open_side_table() {
+                return Err(refusal);
+            }
+            self.place_blocks(&blocks)?;
+            self.close_side_table();
+        }
+        Ok(())
+    }
+
+    fn place_blocks(&mut self, blocks: &[Block]) -> Result<(), Refusal> {
         for block in blocks {
             let field = block.parts.first().map_or_else(String::new, |(n, _)| self.after[*n].name.clone());
             if block.align > self.old.align {
@@ -426,15 +446,49 @@ impl<'a> Planner<'a> {
             let at = match self.take(block.size * 8, block.align * 8) {
                 Some(at) => at,
                 None => {
-                    let free: u64 = self.room.iter().map(|r| (r.end - r.start) / 8).sum();
+                    let free: u64 = rooms(self.old).iter().map(|r| (r.end - r.start) / 8).sum();
                     return Err(Refusal::Full { field, size: block.size, free, total: self.old.size });
                 }
             };
-            for (n, offset) in block.parts {
-                self.members.push(member(&self.after[n], at + offset, self.version));
+            for (n, offset) in &block.parts {
+                self.members.push(member(&self.after[*n], at + offset, self.version));
             }
         }
         Ok(())
+    }
+
+    /// Room in a side table, which objects did not have before; false if they have no place for the number of a block.
+    fn open_side_table(&mut self) -> bool {
+        if self.members.iter().any(|m| m.name == BLOCK) {
+            return false;
+        }
+        // In the slop only: the compiler may write padding, and nobody else must write this.
+        let fits = |r: &Room| r.slop && align_up(r.start, 64) + 64 <= r.end;
+        let Some(index) = self.room.iter().position(fits) else { return false };
+        let Some(at) = self.take_from(index, 64, 64) else { return false };
+        let word = |name: &str, offset: u64, ty: &str| Member {
+            name: name.to_owned(),
+            offset,
+            bits: None,
+            ty: ty.to_owned(),
+            size: 8,
+            align: 8,
+            since: 0,
+        };
+        self.members.push(word(BLOCK, at, "unsigned long"));
+        let block = self.old.size * 8;
+        self.members.push(word(OWNER, block, "*void"));
+        self.room.push(Room { start: block + 64, end: OPEN, declared: true, slop: true, beside: true });
+        true
+    }
+
+    /// Gives the block its size: half as much again as what is in it, so that later versions find room.
+    fn close_side_table(&mut self) {
+        let start = self.old.size * 8;
+        if let Some(room) = self.room.iter_mut().find(|r| r.end == OPEN) {
+            let used = room.start - start;
+            room.end = start + align_up(room.start - start + (used / 2).max(32 * 8), 16 * 8);
+        }
     }
 
     /// What has to be placed: bit-fields that follow each other in the source share their storage.
@@ -464,12 +518,16 @@ impl<'a> Planner<'a> {
         Block { parts, size: laid_out.end.div_ceil(8), align: laid_out.align }
     }
 
-    /// Takes room for so many bits: from the slop, else from bytes of ours, else from padding.
+    /// Takes room for so many bits: from the slop, else from bytes of ours, else from padding, else beside the object.
     fn take(&mut self, bits: u64, align: u64) -> Option<u64> {
         let fits = |r: &Room| align_up(r.start, align) + bits <= r.end;
-        let rank = |r: &Room| (!r.slop, !r.declared, r.start);
+        let rank = |r: &Room| (r.beside, !r.slop, !r.declared, r.start);
         let index = (0..self.room.len()).filter(|i| fits(&self.room[*i])).min_by_key(|i| rank(&self.room[*i]))?;
-        let room = self.room[index];
+        self.take_from(index, bits, align)
+    }
+
+    fn take_from(&mut self, index: usize, bits: u64, align: u64) -> Option<u64> {
+        let room = *self.room.get(index)?;
         let at = align_up(room.start, align);
         self.room[index].start = at + bits;
         if at > room.start {
@@ -481,7 +539,11 @@ impl<'a> Planner<'a> {
     /// Members of ours that nothing was put into.
     fn rest_of_room(&mut self) {
         for room in self.room.iter().filter(|r| r.declared && r.end > r.start) {
-            let name = if room.slop { SLOP } else { PAD };
+            let name = match (room.slop, room.beside) {
+                (true, false) => SLOP,
+                (true, true) => SPARE,
+                (false, _) => PAD,
+            };
             self.members.push(bytes(name.to_owned(), room.start, (room.end - room.start) / 8));
         }
         self.members.sort_by_key(|m| (m.offset, m.size));
@@ -489,37 +551,20 @@ impl<'a> Planner<'a> {
 
     /// The members with padding where C would not put them where they belong, and at the end.
     fn filled(&self) -> Vec<Member> {
-        let mut filled: Vec<Member> = Vec::new();
-        let mut parts: Vec<Part> = Vec::new();
         let mut pads = 0;
-        let mut push = |filled: &mut Vec<Member>, parts: &mut Vec<Part>, mut m: Member| {
-            if m.name == PAD {
-                pads += 1;
-                m.name = format!("{PAD}{pads}");
-            }
-            parts.push(Part::of_member(&m));
-            filled.push(m);
-        };
-        for m in &self.members {
-            let end = natural(&parts).end;
-            parts.push(Part::of_member(m));
-            let lands = natural(&parts).offsets.last().copied();
-            parts.pop();
-            if lands != Some(m.offset) {
-                for pad in gap(end, m.offset) {
-                    push(&mut filled, &mut parts, pad);
-                }
-            }
-            push(&mut filled, &mut parts, m.clone());
-        }
-        let laid_out = natural(&parts);
+        let end = self.old.size * 8;
+        let (inside, mut beside): (Vec<Member>, Vec<Member>) =
+            self.members.iter().cloned().partition(|m| m.offset < end || !self.has_block());
         let flexible = self.source.flexible || self.after.last().is_some_and(|f| f.size == 0);
-        if align_up(laid_out.end, self.old.align * 8) < self.old.size * 8 && !flexible {
-            for pad in gap(laid_out.end, self.old.size * 8) {
-                push(&mut filled, &mut parts, pad);
-            }
-        }
+        let mut filled = fill(&inside, (!flexible).then_some((end, self.old.align)), &mut pads);
+        beside.iter_mut().for_each(|m| m.offset -= end);
+        let block = fill(&beside, None, &mut pads);
+        filled.extend(block.into_iter().map(|m| Member { offset: m.offset + end, ..m }));
         filled
+    }
+
+    fn has_block(&self) -> bool {
+        self.members.iter().any(|m| m.name == BLOCK)
     }
 
     /// Whether the source's own text, followed by members of ours, is laid out like `members`.
@@ -541,6 +586,41 @@ impl<'a> Planner<'a> {
             && laid_out.align == self.old.align
             && align_up(laid_out.end, laid_out.align * 8) == self.old.size * 8
     }
+}
+
+/// Members with padding where C would not put them where they belong; and at the end, if that and the alignment are given.
+fn fill(members: &[Member], end: Option<(u64, u64)>, pads: &mut u32) -> Vec<Member> {
+    let mut filled: Vec<Member> = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
+    let mut push = |filled: &mut Vec<Member>, parts: &mut Vec<Part>, mut m: Member| {
+        if m.name == PAD {
+            *pads += 1;
+            m.name = format!("{PAD}{pads}");
+        }
+        parts.push(Part::of_member(&m));
+        filled.push(m);
+    };
+    for m in members {
+        let behind = natural(&parts).end;
+        parts.push(Part::of_member(m));
+        let lands = natural(&parts).offsets.last().copied();
+        parts.pop();
+        if lands != Some(m.offset) {
+            for pad in gap(behind, m.offset) {
+                push(&mut filled, &mut parts, pad);
+            }
+        }
+        push(&mut filled, &mut parts, m.clone());
+    }
+    let laid_out = natural(&parts);
+    if let Some((end, align)) = end {
+        if align_up(laid_out.end, align * 8) < end {
+            for pad in gap(laid_out.end, end) {
+                push(&mut filled, &mut parts, pad);
+            }
+        }
+    }
+    filled
 }
 
 fn bit_offset(field: &Field) -> u64 {
@@ -575,9 +655,10 @@ fn gap(start: u64, end: u64) -> Vec<Member> {
 
 /// Whether the members of a type are laid out as C does it without attributes.
 fn is_natural(ty: &TypeDefinition) -> bool {
-    let parts: Vec<Part> = ty.fields.iter().map(Part::of_field).collect();
+    let fields: Vec<&Field> = ty.fields.iter().filter(|f| !is_beside(ty, f)).collect();
+    let parts: Vec<Part> = fields.iter().map(|f| Part::of_field(f)).collect();
     let laid_out = natural(&parts);
-    let same = ty.fields.iter().zip(&laid_out.offsets).all(|(f, o)| is_filler(f) || bit_offset(f) == *o);
+    let same = fields.iter().zip(&laid_out.offsets).all(|(f, o)| is_filler(f) || bit_offset(f) == *o);
     same && laid_out.align <= ty.align && align_up(laid_out.end, ty.align * 8) == ty.size * 8
 }
 
@@ -585,14 +666,14 @@ fn is_natural(ty: &TypeDefinition) -> bool {
 fn rooms(old: &TypeDefinition) -> Vec<Room> {
     let mut rooms = Vec::new();
     let (mut at, mut after_bits) = (0, None::<u64>);
-    let mut fields: Vec<&Field> = old.fields.iter().filter(|f| !is_filler(f)).collect();
+    let mut fields: Vec<&Field> = old.fields.iter().filter(|f| !is_filler(f) && !is_beside(old, f)).collect();
     fields.sort_by_key(|f| (f.offset, f.size));
     for field in &fields {
         let (start, width) = (bit_offset(field), field.bits.map_or(field.size * 8, u64::from));
         padding(&mut rooms, at, start, after_bits);
         let free = field.bits.is_none() && (field.name == SLOP || field.name.starts_with(PAD));
         if free && width > 0 {
-            rooms.push(Room { start, end: start + width, declared: true, slop: field.name == SLOP });
+            rooms.push(Room { start, end: start + width, declared: true, slop: field.name == SLOP, beside: false });
         }
         at = at.max(start + width);
         after_bits = field.bits.map(|_| at);
@@ -600,6 +681,11 @@ fn rooms(old: &TypeDefinition) -> Vec<Room> {
     let flexible = old.flexible || fields.last().is_some_and(|f| f.size == 0);
     if !flexible {
         padding(&mut rooms, at, old.size * 8, after_bits);
+    }
+    let spare = |f: &&Field| is_beside(old, f) && (f.name == SPARE || f.bits.is_none() && f.name.starts_with(PAD));
+    for field in old.fields.iter().filter(spare) {
+        let (start, slop) = (bit_offset(field), field.name == SPARE);
+        rooms.push(Room { start, end: start + field.size * 8, declared: true, slop, beside: true });
     }
     rooms
 }
@@ -612,6 +698,6 @@ fn padding(rooms: &mut Vec<Room>, start: u64, end: u64, after_bits: Option<u64>)
         None => align_up(start, 8),
     };
     if start < end {
-        rooms.push(Room { start, end, declared: false, slop: false });
+        rooms.push(Room { start, end, declared: false, slop: false, beside: false });
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! `p->f` becomes `dsu_at_LABEL(p)->f`, and `x.f` becomes `dsu_at_LABEL(&(x))->f`. A struct that is no object, such as the
 //! result of a call, is copied into one that lasts as long as the block: `dsu_at_LABEL((dsu_type_LABEL[1]){ call() })->f`.
+//!
+//! A field that is not in the object but in a block beside it is one of that block: `p->f` becomes
+//! `dsu_beside_LABEL(p)->f`, which is an object like any other.
 
 use std::collections::BTreeSet;
 
@@ -18,12 +21,29 @@ use crate::text::lexer::{Kind, Lexer, Token};
 pub fn accesses(facts: &UnitFacts, text: &str, shapes: &Shapes, edits: &mut Edits) -> Result<(), RewriteError> {
     let mut addressing = BTreeSet::new();
     for access in &facts.field_uses {
-        let Some(shape) = shapes.get(&access.ty).filter(|shape| is_checked(access, shape)) else { continue };
+        let Some(shape) = shapes.get(&access.ty) else { continue };
+        let beside = shape.beside().any(|m| m.name == access.field);
         let function = &facts.functions[access.inside];
-        if function.definition.as_ref().is_some_and(|d| d.system) || is_transformed(access, function, shape, text) {
+        if !is_checked(access, shape) && !beside || function.definition.as_ref().is_some_and(|d| d.system) {
             continue;
         }
-        migrate(access, shape, text, edits)?;
+        if beside && access.constant {
+            return Err(RewriteError::Use {
+                line: access.line,
+                what: format!(
+                    "field {} of {} does not fit into the objects of the running program and is in a side table: its address \
+                     is no constant, and no offset leads to it",
+                    access.field, access.ty
+                ),
+            });
+        }
+        let helper = match (beside, is_transformed(access, function, shape, text)) {
+            (false, true) => continue,
+            (true, true) => "dsu_made",
+            (true, false) => "dsu_beside",
+            (false, false) => "dsu_at",
+        };
+        migrate(access, shape, helper, text, edits)?;
         if !access.arrow {
             addressing.insert(access.inside);
         }
@@ -52,7 +72,7 @@ fn is_checked(access: &FieldUse, shape: &Shape) -> bool {
     !access.abstract_only && shape.members.iter().any(|m| m.name == access.field && m.since > 0)
 }
 
-fn migrate(access: &FieldUse, shape: &Shape, text: &str, edits: &mut Edits) -> Result<(), RewriteError> {
+fn migrate(access: &FieldUse, shape: &Shape, helper: &str, text: &str, edits: &mut Edits) -> Result<(), RewriteError> {
     let ((start, end), label) = (access.base, &shape.label);
     let (open, close) = match (access.arrow, access.rvalue) {
         (true, _) => (String::new(), ""),
@@ -66,8 +86,9 @@ fn migrate(access: &FieldUse, shape: &Shape, text: &str, edits: &mut Edits) -> R
         (false, true) => Some("volatile"),
         (true, true) => Some("const volatile"),
     };
-    let (cast, cast_end) = qualified.map_or((String::new(), ""), |q| (format!("(({q} dsu_type_{label} *)"), ")"));
-    edits.wrap(start, end, format!("{cast}dsu_at_{label}({open}"), format!("{close}){cast_end}"));
+    let result = if helper == "dsu_at" { format!("dsu_type_{label}") } else { format!("struct dsu_side_{label}") };
+    let (cast, cast_end) = qualified.map_or((String::new(), ""), |q| (format!("(({q} {result} *)"), ")"));
+    edits.wrap(start, end, format!("{cast}{helper}_{label}({open}"), format!("{close}){cast_end}"));
     if !access.arrow {
         let misplaced = || RewriteError::Misplaced(access.field.clone(), access.at);
         let between = Lexer::new(text.get(..access.at).ok_or_else(misplaced)?, end);

@@ -13,7 +13,7 @@ use crate::analyse::model::Model;
 use crate::analyse::points::Points;
 use crate::facts::{Creation, Field, TypeDefinition, UnitFacts};
 use crate::layout::room::elements;
-use crate::layout::{STAMP, Shape, Shapes};
+use crate::layout::{BLOCK, STAMP, Shape, Shapes, is_beside};
 use crate::text::edits::Edits;
 use crate::text::lexer::{Kind, Lexer};
 
@@ -112,7 +112,11 @@ fn store((facts, shapes): (&UnitFacts, &Shapes), t: &TypeDefinition, object: &st
             text.push_str(&format!("*(unsigned long *)&{member} = {stamp}; "));
             continue;
         }
-        if field.name.is_empty() || !holds_stamp(facts, &field.ty) {
+        if field.name == BLOCK {
+            text.push_str(&format!("*(unsigned long *)&{member} = 0; "));
+            continue;
+        }
+        if field.name.is_empty() || is_beside(t, field) || !holds_stamp(facts, &field.ty) {
             continue;
         }
         let (count, element) = elements(&field.ty);

@@ -2,7 +2,7 @@
 //! that start with values for all members are of the newest version.
 
 use crate::facts::{InitializerList, TypeKind, UnitFacts, UnsetLocal};
-use crate::layout::{STAMP, Shape, Shapes, is_ours};
+use crate::layout::{STAMP, Shape, Shapes, is_beside, is_ours};
 use crate::rewrite::RewriteError;
 use crate::rewrite::shape::{has_versions, stamp};
 use crate::text::edits::Edits;
@@ -36,6 +36,13 @@ fn rewrite(list: &InitializerList, shape: &Shape, text: &str, edits: &mut Edits)
         ));
     }
     let inside = text.get(list.open..list.close).unwrap_or("");
+    if let Some(field) = list.elements.iter().find_map(|(at, member)| value_beside(*at, member.as_deref(), shape, text))
+    {
+        return refused(format!(
+            "an initialiser of {ty} has a value for field {field}, which does not fit into the objects of the running program \
+             and is in a side table: assign it behind the initialiser, or make room for it with slop in dsu.toml"
+        ));
+    }
     let nothing = matches!(list.elements.as_slice(), [(_, Some(_))]) && is_nothing(inside);
     if nothing && shape.reordered {
         for token in Lexer::new(inside, 0) {
@@ -64,6 +71,17 @@ fn rewrite(list: &InitializerList, shape: &Shape, text: &str, edits: &mut Edits)
     Ok(())
 }
 
+/// The field in a side table that an element of a list is for, if it is for one.
+pub(crate) fn value_beside<'a>(at: usize, member: Option<&str>, shape: &'a Shape, text: &str) -> Option<&'a str> {
+    let named = || {
+        // `.field = value`, or as it was before there was a standard, `field: value`.
+        let mut words = Lexer::new(text, at).filter_map(|t| text.get(t.start..t.end));
+        words.next().filter(|w| *w != ".").or_else(|| words.next())
+    };
+    let name = member.or_else(named)?;
+    shape.beside().map(|m| m.name.as_str()).find(|m| *m == name)
+}
+
 /// Whether a list only says that everything is zero.
 fn is_nothing(inside: &str) -> bool {
     let words: String = Lexer::new(inside, 0).filter_map(|t| inside.get(t.start..t.end)).collect();
@@ -85,7 +103,9 @@ fn start(local: &UnsetLocal, facts: &UnitFacts, shapes: &Shapes, edits: &mut Edi
 fn fresh(ty: &str, facts: &UnitFacts, shapes: &Shapes) -> Option<String> {
     let definition = facts.types.iter().find(|t| t.name == ty && t.kind == TypeKind::Struct)?;
     let own = shapes.get(ty).filter(|s| has_versions(s)).map(|s| format!(".{STAMP} = {}", stamp(s)));
-    let inner = definition.fields.iter().filter(|f| !f.name.is_empty() && !is_ours(&f.name)).filter_map(|f| {
+    let own_fields =
+        definition.fields.iter().filter(|f| !f.name.is_empty() && !is_ours(&f.name) && !is_beside(definition, f));
+    let inner = own_fields.filter_map(|f| {
         let (mut rest, mut lengths) = (f.ty.as_str(), Vec::new());
         while let Some((length, element)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
             lengths.push(length.parse().ok().filter(|n| *n > 0)?);

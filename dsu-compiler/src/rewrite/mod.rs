@@ -521,14 +521,19 @@ impl<'a> Rewriter<'a> {
 
     /// What is known of layouts was not said by the compiler that makes them: it shall say so.
     fn assertions(&self) -> String {
-        let shaped = self.facts().types.iter().filter_map(|t| self.job.shapes.get(&t.name));
-        let named = shaped.filter(|s| !s.name.contains(['*', '[']));
+        let shaped = || self.facts().types.iter().filter_map(|t| self.job.shapes.get(&t.name));
+        let named = shaped().filter(|s| !s.name.contains(['*', '[']));
         let assertion = |s: &Shape| {
             let (name, size) = (&s.name, s.size);
             let stamp = s.stamp_offset().map(|o| format!(" && __builtin_offsetof({name}, {STAMP}) == {o}"));
             format!("_Static_assert(sizeof({name}) == {size}{}, \"layout of {name}\");\n", stamp.unwrap_or_default())
         };
-        named.map(assertion).collect()
+        let block = |s: &Shape| {
+            let (label, bytes) = (&s.label, s.block());
+            format!("_Static_assert(sizeof(struct dsu_side_{label}) == {bytes}, \"side table of {}\");\n", s.name)
+        };
+        let blocks: String = shaped().filter(|s| s.has_side_table()).map(block).collect();
+        named.map(assertion).collect::<String>() + &blocks
     }
 
     fn variable_label(&self, variable: usize) -> String {

@@ -13,7 +13,7 @@
 //! ```
 
 use crate::facts::{Field, TypeDefinition, TypeKind, UnitFacts};
-use crate::layout::{Member, STAMP, Shape, Shapes};
+use crate::layout::{BLOCK, Member, OWNER, STAMP, Shape, Shapes};
 use crate::rewrite::RewriteError;
 use crate::text::edits::Edits;
 use crate::text::lexer::{Kind, Lexer, Token};
@@ -38,17 +38,27 @@ pub fn definitions(facts: &UnitFacts, text: &str, shapes: &Shapes, edits: &mut E
         } else {
             Planned { t, shape, facts, text }.rewrite(shapes, edits)?;
         }
-        if has_versions(shape) {
+        if has_versions(shape) || shape.has_side_table() {
             if facts.functions.iter().any(|f| f.definition.as_ref().is_some_and(|d| d.end == t.text.after)) {
                 return Err(refused(t, "it is defined together with a function: give it a declaration of its own"));
             }
             declarations += &format!("extern char dsu_stamp_{}[]{VISIBLE}; ", shape.label);
-            edits.insert(t.text.after, up_to_date(shape));
+            let mut text = up_to_date(shape);
+            if shape.has_side_table() {
+                text += &Planned { t, shape, facts, text: "" }.side_table()?;
+            }
+            edits.insert(t.text.after, text);
         }
     }
     if !declarations.is_empty() {
         let at = facts.items.first().map_or(text.len(), |i| i.start);
-        edits.insert(at, format!("extern void dsu_migrate(void *, unsigned long){VISIBLE}; {declarations}"));
+        edits.insert(
+            at,
+            format!(
+                "extern void dsu_migrate(void *, unsigned long){VISIBLE}; extern void *dsu_block(void *, unsigned long){VISIBLE}; \
+                 {declarations}"
+            ),
+        );
     }
     Ok(())
 }
@@ -100,7 +110,8 @@ fn ours(member: &Member) -> Option<String> {
     let name = &member.name;
     match member.bits {
         _ if !member.is_ours() => None,
-        _ if name == STAMP => Some(format!("unsigned long {STAMP}; ")),
+        _ if name == STAMP || name == BLOCK => Some(format!("unsigned long {name}; ")),
+        _ if name == OWNER => Some(format!("void *{OWNER}; ")),
         None => Some(format!("unsigned char {name}[{}]; ", member.size)),
         Some(bits) => {
             // What was there may have been of a type that has no name any more.
@@ -154,16 +165,39 @@ impl Planned<'_> {
             edits.replace(token.start, token.end - token.start, "");
         }
         let mut members = String::new();
-        for member in &self.shape.members {
+        for member in self.shape.inside() {
             members += &self.member(member, &source, shapes, edits)?;
         }
-        let aligned = self.shape.members.iter().map(|m| m.align).max().unwrap_or(1);
+        let aligned = self.shape.inside().map(|m| m.align).max().unwrap_or(1);
         if self.shape.align > aligned {
             attributes += &format!("__attribute__((aligned({}))) ", self.shape.align);
         }
         let tag = tag.map(|t| format!("{t} ")).unwrap_or_default();
         edits.insert(place.close + 1, format!("; {prefix}{keyword} {attributes}{tag}{{ {members}}}"));
         Ok(())
+    }
+
+    /// The struct of the fields that do not fit into objects, and the functions that find an object's: of any object, and
+    /// of one that a transformer is making, which has a block already.
+    fn side_table(&self) -> Result<String, RewriteError> {
+        let label = &self.shape.label;
+        let source = format!("dsu_src_{label}");
+        let mut members = String::new();
+        for member in self.shape.beside() {
+            // None is without a name.
+            members += &self.member(member, &source, &Shapes::new(), &mut Edits::default())?;
+        }
+        let function = "static __inline __attribute__((always_inline, unused))";
+        Ok(format!(
+            " struct dsu_side_{label} {{ {members}}}; extern struct dsu_side_{label} dsu_table_{label}[]{VISIBLE}; {function} struct \
+             dsu_side_{label} *dsu_beside_{label}(const volatile void *dsu_o) {{ dsu_type_{label} *dsu_p = dsu_at_{label}(dsu_o); \
+             unsigned long dsu_n = __atomic_load_n(&dsu_p->{BLOCK}, 2); if (__builtin_expect(dsu_n - 1 < (unsigned \
+             long)__atomic_load_n(&dsu_table_{label}[0].{OWNER}, 2) && __atomic_load_n(&dsu_table_{label}[dsu_n].{OWNER}, 2) == (void \
+             *)dsu_p, 1)) return &dsu_table_{label}[dsu_n]; return (struct dsu_side_{label} *)dsu_block(dsu_p, {}); }} {function} \
+             struct dsu_side_{label} *dsu_made_{label}(const volatile void *dsu_o) {{ return &dsu_table_{label}[((dsu_type_{label} \
+             *)dsu_o)->{BLOCK}]; }}",
+            stamp(self.shape)
+        ))
     }
 
     fn keyword(&self) -> &'static str {

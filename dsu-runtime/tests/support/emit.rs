@@ -88,6 +88,8 @@ pub struct ChangedType {
     pub transform: &'static str,
     pub stamp_offset: u32,
     pub flags: u32,
+    /// Bytes of a block of its side table, and where objects have its number.
+    pub block: (u32, u32),
 }
 
 /// Objects of a changed type in a variable.
@@ -365,6 +367,8 @@ impl Patch {
             e.reference(changed.transform);
             e.long(changed.stamp_offset);
             e.long(changed.flags);
+            e.long(changed.block.0);
+            e.long(changed.block.1);
         }
         e.label(".Lcarries");
         for (name, function) in &self.carries {

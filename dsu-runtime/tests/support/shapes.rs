@@ -86,6 +86,7 @@ pub fn patch(number: usize) -> Patch {
             transform: "transform",
             stamp_offset: 16,
             flags: 0,
+            block: (0, 0),
         }],
         ..Patch::default()
     }

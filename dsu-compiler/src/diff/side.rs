@@ -192,7 +192,9 @@ impl<'a> Program<'a> {
                     callee => format!("passes the size of {ty} to {callee}, which may copy it"),
                 })
             }
-            TypeUsage::Measured => Some(format!("stores the size of {ty}, with which it may be copied")),
+            TypeUsage::Measured | TypeUsage::Asserted => {
+                Some(format!("keeps the size of {ty}, with which it may be copied"))
+            }
             TypeUsage::Cast(other) if !self.holders(other).contains(ty) && !self.holders(ty).contains(other) => {
                 Some(format!("uses {ty} as {other}"))
             }

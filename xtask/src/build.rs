@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     cmd, deps, fetch, paths,
@@ -105,89 +105,115 @@ impl Source {
         Ok(tree.to_path_buf())
     }
 
-    /// All states of the patch series, built. All in a tree at one path, as in a developer's checkout: what has not changed
-    /// compiles to the same, and is cached. The tree is left in the last state.
+    /// All states of the patch series, built; one that was interrupted goes on where it stopped.
     pub fn build_series(&self, recipe: &Recipe, updates: &Updates, compiler: Compiler) -> Result<Vec<Built>> {
         let folder = self.folder.join(format!("series-{}", compiler.name()));
-        let (tree, list, stamp) = (folder.join("tree"), folder.join("states"), stamp(recipe, compiler)?);
-        let stamp = format!("{stamp}{:?} {:?}\n", updates.endings, updates.edits);
-        if stamp_of(&folder).as_deref() == Some(&stamp) && list.is_file() {
-            let text = fs::read_to_string(&list)?;
-            ui::note("all states were built before");
-            let states = text.lines().filter_map(|line| line.split_once('\t'));
-            return Ok(states.map(|(name, place)| built(recipe, name, &tree, &folder.join(place))).collect());
+        let stamp = format!("{}{:?} {:?}\n", stamp(recipe, compiler)?, updates.endings, updates.edits);
+        let fresh = stamp_of(&folder).as_deref() != Some(&stamp);
+        if fresh {
+            if folder.exists() {
+                fs::remove_dir_all(&folder)?;
+            }
+            fs::create_dir_all(&folder)?;
         }
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
+        let patches = series::read(&self.upstream, &updates.edits)?;
+        let mut series = SeriesBuild { recipe, compiler, folder: &folder, states: Vec::new() };
+        if fresh {
+            series.begin(&self.upstream)?;
+            fs::write(folder.join("stamp"), stamp)?;
         }
-        fs::create_dir_all(&folder)?;
-        let start = Instant::now();
-        let states = self.make_series(recipe, updates, compiler, &folder)?;
-        let text: String = states.iter().map(|(name, place)| format!("{name}\t{}\n", base_name(place))).collect();
-        fs::write(list, text)?;
-        fs::write(folder.join("stamp"), stamp)?;
-        ui::note(&format!("{} states in {}", states.len(), ui::seconds(start.elapsed())));
-        Ok(states.iter().map(|(name, place)| built(recipe, name, &tree, place)).collect())
+        series.go_on(&patches, &updates.endings)?;
+        let tree = folder.join("tree");
+        Ok(series.states.iter().map(|name| built(recipe, name, &tree, &folder.join(name))).collect())
+    }
+}
+
+/// The states of a series, all made in a tree at one path, as in a developer's checkout: what has not changed compiles to the
+/// same, and is cached. The programs of each are kept in a folder of its own; the tree is left in the last state.
+///
+/// Files in the folder: `states` names the states made; `applied` is the number of patches applied to the source.
+struct SeriesBuild<'a> {
+    recipe: &'a Recipe,
+    compiler: Compiler,
+    folder: &'a Path,
+    /// Names of the folders of the states made.
+    states: Vec<String>,
+}
+
+impl SeriesBuild<'_> {
+    fn begin(&mut self, upstream: &Path) -> Result<()> {
+        copy(upstream, &self.tree())?;
+        if !self.recipe.build.incremental {
+            copy(upstream, &self.patched())?;
+        }
+        self.make(UPSTREAM, Tree::Fresh { cold: false })?;
+        fs::write(self.folder.join("applied"), "0")?;
+        Ok(())
     }
 
-    /// Makes every state and keeps its programs in a folder of its own: names of states, and the folders.
-    fn make_series(
-        &self,
-        recipe: &Recipe,
-        updates: &Updates,
-        compiler: Compiler,
-        folder: &Path,
-    ) -> Result<Vec<(String, PathBuf)>> {
-        let (tree, patched) = (folder.join("tree"), folder.join("patched"));
-        let series = series::read(&self.upstream)?;
-        let mut states: Vec<(String, PathBuf)> = Vec::new();
-        let mut make_state = |name: &str, kind: Tree| -> Result<()> {
-            let step = ui::step(format!("build state {}: {name}", states.len()));
-            make(recipe, &tree, compiler, folder, kind).with_context(|| format!("state {name}"))?;
-            let place = folder.join(format!("{:02}-{name}", states.len()));
-            keep(recipe, &tree, &place)?;
-            states.push((name.to_string(), place));
-            step.done("");
-            Ok(())
-        };
-        self.copy(&tree)?;
-        make_state(UPSTREAM, Tree::Fresh { cold: false })?;
-        if !recipe.build.incremental {
-            self.copy(&patched)?;
-        }
-        let mut configure = false;
-        for patch in series {
-            configure |= patch.touches(&recipe.build.configured_by);
-            let counts = patch.touches(&updates.endings);
-            if recipe.build.incremental {
-                patch.apply(&tree)?;
-                if counts {
-                    make_state(&patch.name, Tree::Made { configure: std::mem::take(&mut configure) })?;
-                }
+    /// Makes the states that are still to be made.
+    fn go_on(&mut self, patches: &[series::Patch], endings: &[String]) -> Result<()> {
+        let start = Instant::now();
+        self.states = fs::read_to_string(self.folder.join("states"))?.lines().map(String::from).collect();
+        let (before, counting) = (self.states.len(), patches.iter().filter(|patch| patch.touches(endings)).count());
+        let applied: usize = fs::read_to_string(self.folder.join("applied"))?.trim().parse()?;
+        let (mut number, mut configure) = (0, false);
+        for (k, patch) in patches.iter().enumerate() {
+            number += usize::from(patch.touches(endings));
+            configure |= patch.touches(&self.recipe.build.configured_by);
+            if k >= applied {
+                patch.apply(&self.patched())?;
+                fs::write(self.folder.join("applied"), (k + 1).to_string())?;
+            }
+            if !patch.touches(endings) {
                 continue;
             }
-            patch.apply(&patched)?;
-            if counts {
-                copy(&patched, &tree)?;
-                make_state(&patch.name, Tree::Fresh { cold: false })?;
+            let configure = std::mem::take(&mut configure);
+            if number < self.states.len() {
+                continue;
+            }
+            if self.recipe.build.incremental {
+                self.make(&patch.name, Tree::Made { configure })?;
+            } else {
+                copy(&self.patched(), &self.tree())?;
+                self.make(&patch.name, Tree::Fresh { cold: false })?;
             }
         }
-        for edit in &updates.edits {
-            series::edit(edit, &tree)?;
-            make_state(&edit.name, Tree::Made { configure: false })?;
-        }
-        if patched.exists() {
-            fs::remove_dir_all(patched)?;
-        }
-        Ok(states)
+        ensure!(self.states.len() == counting + 1, "the states in {} are damaged", self.folder.display());
+        let (all, made) = (self.states.len(), self.states.len() - before);
+        ui::note(&format!("{all} states, {made} made now in {}", ui::seconds(start.elapsed())));
+        Ok(())
+    }
+
+    /// Makes the tree and keeps its programs as the next state.
+    fn make(&mut self, name: &str, kind: Tree) -> Result<()> {
+        let step = ui::step(format!("build state {}: {name}", self.states.len()));
+        make(self.recipe, &self.tree(), self.compiler, self.folder, kind).with_context(|| format!("state {name}"))?;
+        let place = format!("{:02}-{name}", self.states.len());
+        keep(self.recipe, &self.tree(), &self.folder.join(&place))?;
+        self.states.push(place);
+        fs::write(self.folder.join("states"), self.states.join("\n"))?;
+        step.done("");
+        Ok(())
+    }
+
+    fn tree(&self) -> PathBuf {
+        self.folder.join("tree")
+    }
+
+    /// Where patches are applied.
+    fn patched(&self) -> PathBuf {
+        if self.recipe.build.incremental { self.tree() } else { self.folder.join("patched") }
     }
 }
 
 /// Name of the state before any patch.
 const UPSTREAM: &str = "upstream";
 
+/// A state whose programs are in `place`; the folders of a series' states begin with a number.
 fn built(recipe: &Recipe, name: &str, tree: &Path, place: &Path) -> Built {
     let program = place.join(&recipe.build.program);
+    let name = name.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('-');
     Built { name: name.into(), tree: tree.to_path_buf(), place: place.to_path_buf(), program }
 }
 
@@ -268,7 +294,8 @@ pub fn make(recipe: &Recipe, tree: &Path, compiler: Compiler, logs: &Path, kind:
             commands.extend(recipe.build.again.clone());
             remove_stale(tree)?;
             // They may be linked with archives that `make` does not know they depend on.
-            recipe.build.programs().try_for_each(|program| fs::remove_file(tree.join(program)))?;
+            let programs = recipe.build.programs().map(|program| tree.join(program)).filter(|path| path.exists());
+            programs.into_iter().try_for_each(fs::remove_file)?;
         }
     }
     commands.push(["make".into(), format!("-j{jobs}")].into_iter().chain(recipe.build.make.iter().cloned()).collect());

@@ -226,7 +226,7 @@ pub struct Updates {
 }
 
 /// A change that the series lacks, made after it: one piece of text in one file for another.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Edit {
     /// Its name, as of a patch.

@@ -17,46 +17,58 @@ use crate::{
 pub struct Patch {
     /// Its name, without `.patch`.
     pub name: String,
-    file: PathBuf,
-    strip: String,
-    touched: Vec<String>,
+    change: Change,
 }
 
-/// The series of an unpacked source package, in order.
-pub fn read(source: &Path) -> Result<Vec<Patch>> {
+/// What a patch is.
+enum Change {
+    /// A file for `patch`, with its `-p` option and the files it touches.
+    File { file: PathBuf, strip: String, touched: Vec<String> },
+    /// One made by the recipe.
+    Edit(Edit),
+}
+
+/// The series of an unpacked source package, in order, and what the recipe adds to it.
+pub fn read(source: &Path, edits: &[Edit]) -> Result<Vec<Patch>> {
     let folder = source.join("debian").join("patches");
-    let entries = read_series(&folder.join("series"))?.into_iter().map(|(name, strip)| {
+    let files = read_series(&folder.join("series"))?.into_iter().map(|(name, strip)| {
         let file = folder.join(&name);
         let touched = touched(&fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
         let name = name.rsplit('/').next().unwrap_or(&name).trim_end_matches(".patch").to_string();
-        Ok(Patch { name, file, strip, touched })
+        Ok(Patch { name, change: Change::File { file, strip, touched } })
     });
-    entries.collect()
+    let edits = edits.iter().map(|edit| Ok(Patch { name: edit.name.clone(), change: Change::Edit(edit.clone()) }));
+    files.chain(edits).collect()
 }
 
 impl Patch {
     /// Whether it touches a file with one of these endings.
     pub fn touches(&self, endings: &[String]) -> bool {
-        self.touched.iter().any(|path| endings.iter().any(|ending| path.ends_with(ending.as_str())))
+        let fits = |path: &String| endings.iter().any(|ending| path.ends_with(ending.as_str()));
+        match &self.change {
+            Change::File { touched, .. } => touched.iter().any(fits),
+            Change::Edit(edit) => fits(&edit.file),
+        }
     }
 
     /// Applies it to a tree. Files that it leaves alone keep their times.
     pub fn apply(&self, tree: &Path) -> Result<()> {
-        let mut patch = cmd::command("patch", ["-s", "-f", "--no-backup-if-mismatch", self.strip.as_str(), "-i"]);
-        patch.arg(&self.file).current_dir(tree);
-        cmd::output(&mut patch, cmd::SHORT).with_context(|| format!("patch {}", self.name))?;
+        match &self.change {
+            Change::File { file, strip, .. } => {
+                let mut patch = cmd::command("patch", ["-s", "-f", "--no-backup-if-mismatch", strip.as_str(), "-i"]);
+                cmd::output(patch.arg(file).current_dir(tree), cmd::SHORT)
+                    .with_context(|| format!("patch {}", self.name))?;
+            }
+            Change::Edit(edit) => {
+                let path = tree.join(&edit.file);
+                let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+                let places = text.matches(&edit.from).count();
+                ensure!(places == 1, "{}: {:?} is there {places} times in {}", edit.name, edit.from, edit.file);
+                fs::write(path, text.replace(&edit.from, &edit.to))?;
+            }
+        }
         Ok(())
     }
-}
-
-/// Makes a change that the series lacks.
-pub fn edit(edit: &Edit, tree: &Path) -> Result<()> {
-    let path = tree.join(&edit.file);
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let places = text.matches(&edit.from).count();
-    ensure!(places == 1, "{}: {:?} is there {places} times in {}", edit.name, edit.from, edit.file);
-    fs::write(path, text.replace(&edit.from, &edit.to))?;
-    Ok(())
 }
 
 /// How a program came to the code it runs: a build, and the patches applied to it since.

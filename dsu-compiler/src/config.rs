@@ -35,8 +35,8 @@ pub struct Types {
     pub min_size: Option<u64>,
     /// The room in bytes; by default an eighth of the struct's size, between 8 and 64.
     pub slop: Option<u64>,
-    /// Whether shared objects that the program loads with `dlopen` may know its structs; by default they may, if the
-    /// program exports its symbols.
+    /// Whether shared objects that the program loads with `dlopen` may know its structs, and use its variables by name; by
+    /// default they may, if the program exports its symbols.
     pub plugins: Option<bool>,
     /// Functions that give fresh memory, besides those that `dsu-cc` finds itself.
     pub allocators: Vec<String>,

@@ -19,7 +19,7 @@ use crate::analyse::model::Model;
 use crate::analyse::points::Points;
 
 const MAGIC: &[u8; 8] = b"DSUPROG\0";
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 const HEADER: usize = 24;
 /// Long enough that the headers one unit includes are still in the window at the next.
 const WINDOW_LOG: u32 = 27;

@@ -30,9 +30,11 @@ impl From<object::Error> for ElfError {
 }
 
 // Constants of the ELF specification, as the bare numbers that the edits below read and write.
-const ET_REL: u16 = 1;
+/// A relocatable object.
+pub const ET_REL: u16 = 1;
 const ET_EXEC: u16 = 2;
-const ET_DYN: u16 = 3;
+/// A shared library, or an executable at any address.
+pub const ET_DYN: u16 = 3;
 const PT_INTERP: u32 = 3;
 const SHT_PROGBITS: u32 = 1;
 const SHT_SYMTAB: u32 = 2;
@@ -82,6 +84,15 @@ pub fn executable(bytes: &[u8]) -> Result<Executable> {
         defined: names(defined),
         exported: names(exported),
     })
+}
+
+/// The symbols that a shared library expects elsewhere.
+///
+/// # Errors
+/// When it is not a 64-bit little-endian ELF file, or damaged.
+pub fn wanted(bytes: &[u8]) -> Result<HashSet<String>> {
+    let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(bytes)?;
+    Ok(names(file.dynamic_symbols().filter(|s| s.is_global() && s.is_undefined())))
 }
 
 fn names<'a>(symbols: impl Iterator<Item = impl ObjectSymbol<'a>>) -> HashSet<String> {

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::analyse::allocators::Allocators;
 use crate::analyse::callgraph::CallGraph;
+use crate::analyse::flow::Flows;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::Points;
 use crate::analyse::wrap;
@@ -113,6 +114,7 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
             model.functions.retain(|_, at| at.unit != unit);
             model.variables.retain(|_, at| at.unit != unit);
         }
+        model.note_touched(input);
         restore(&mut model, &natural);
     }
 }
@@ -462,6 +464,7 @@ fn function_entries(plan: &Plan, by_name: &BTreeMap<FunctionRef, Vec<String>>) -
 fn variable_entries(plan: &Plan, units: &[ObjectSymbols]) -> Vec<VariableEntry> {
     // The compiler may have dropped a static with the function that is never emitted.
     let labels: HashSet<&str> = units.iter().flat_map(|o| &o.defined).map(|d| d.name.as_str()).collect();
+    let flows = Flows::new(&plan.model);
     let entry = |at: &VariableRef| {
         let v = plan.model.variable(*at);
         VariableEntry {
@@ -471,7 +474,7 @@ fn variable_entries(plan: &Plan, units: &[ObjectSymbols]) -> Vec<VariableEntry> 
             size: v.size,
             thread_local: v.thread_local,
             internal: v.internal,
-            written: !plan.model.never_written(*at),
+            written: !flows.never_written(*at),
         }
     };
     plan.variables.iter().map(entry).filter(|e| !e.internal || labels.contains(e.symbol.as_str())).collect()

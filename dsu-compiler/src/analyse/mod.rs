@@ -2,6 +2,7 @@
 
 pub mod allocators;
 pub mod callgraph;
+pub mod flow;
 pub mod model;
 pub mod points;
 pub mod suggest;

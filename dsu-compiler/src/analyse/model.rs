@@ -60,7 +60,8 @@ pub struct Model {
     pub functions: BTreeMap<String, FunctionRef>,
     /// For each external variable symbol, its definition in a rewritten unit.
     pub variables: BTreeMap<String, VariableRef>,
-    /// Symbols of variables that something outside the units may use: assembler, other languages, libraries.
+    /// Symbols of variables that something outside the rewritten units may use: assembler, other languages, libraries, units
+    /// kept as they are.
     pub touched: BTreeSet<String>,
     /// Functions that the configuration says give fresh memory.
     pub allocators: BTreeSet<String>,
@@ -92,9 +93,22 @@ impl Model {
         let allocators = input.config.types.allocators.iter().cloned().collect();
         let mut model = Self { units, allocators, ..Self::default() };
         model.resolve(&input.defined, &input.foreign);
-        let outside = input.foreign.iter().flat_map(|o| &o.undefined).chain(&input.exported);
-        model.touched = outside.filter(|s| model.variables.contains_key(*s)).cloned().collect();
+        model.note_touched(input);
         Ok(model)
+    }
+
+    /// Notes which variables may be used from outside of the rewritten units.
+    pub fn note_touched(&mut self, input: &LinkInput) {
+        let kept = self.units.iter().zip(&input.units).filter(|(u, _)| u.kept.is_some()).map(|(_, l)| &l.symbols);
+        let objects = input.foreign.iter().chain(kept).flat_map(|o| &o.undefined);
+        let outside = objects.chain(input.taken(self.has_plugins(input)));
+        self.touched = outside.filter(|s| self.variables.contains_key(*s)).cloned().collect();
+    }
+
+    /// Whether objects that the program loads may know what is in it.
+    pub fn has_plugins(&self, input: &LinkInput) -> bool {
+        let loads = || self.units.iter().any(|u| u.facts.functions.iter().any(|f| f.name == "dlopen"));
+        input.config.types.plugins.unwrap_or_else(loads)
     }
 
     fn resolve(&mut self, defined: &HashSet<String>, foreign: &[ObjectSymbols]) {
@@ -249,50 +263,16 @@ impl Model {
     }
 }
 
-/// What the program does with its variables.
+/// References to variables.
 impl Model {
-    /// Whether nothing in the program writes a variable after it was initialised.
-    pub fn never_written(&self, at: VariableRef) -> bool {
+    /// Whether code outside of the rewritten units may use a variable by its name.
+    pub fn used_outside(&self, at: VariableRef) -> bool {
         let v = self.variable(at);
-        if v.volatile || v.aliased {
-            return false;
-        }
-        if v.constant {
-            return true;
-        }
-        let outside = self.units.iter().any(|u| u.kept.is_some()) || self.touched.contains(&v.symbol);
-        let harmless = |u: Usage| !matches!(u, Usage::Write | Usage::Lend | Usage::Escape);
-        (v.internal || !outside) && self.uses_of(at).all(|(_, reference)| harmless(reference.usage))
+        !v.internal && self.touched.contains(&v.symbol)
     }
 
-    /// Where the address of a constant or never-written table is kept beyond the expression it stands in, if that can do
-    /// harm when the table is replaced: a pointer to one row stays good, unless rows are counted from the table.
-    pub fn address_kept(&self, at: VariableRef) -> Option<String> {
-        let counted = self.uses_of(at).any(|(_, r)| r.usage == Usage::Compare);
-        let harmful = |usage: Usage| match usage {
-            Usage::Read | Usage::Point | Usage::Compare => false,
-            Usage::KeepElement => counted,
-            _ => true,
-        };
-        let (unit, reference) = self.uses_of(at).find(|(_, r)| harmful(r.usage))?;
-        Some(self.place_of(unit, reference))
-    }
-
-    /// Where the address of a variable, or of a part of it, may be kept beyond the expression it stands in.
-    pub fn address_escapes(&self, at: VariableRef) -> Option<String> {
-        let v = self.variable(at);
-        if !v.internal && (self.units.iter().any(|u| u.kept.is_some()) || self.touched.contains(&v.symbol)) {
-            return Some("code that dsu-cc did not rewrite".to_owned());
-        }
-        if v.volatile || v.aliased {
-            return Some("its declaration (volatile, or an alias)".to_owned());
-        }
-        let kept = |u: Usage| !matches!(u, Usage::Read | Usage::Write | Usage::Lend | Usage::Point | Usage::Compare);
-        let (unit, reference) = self.uses_of(at).find(|(_, r)| kept(r.usage))?;
-        Some(self.place_of(unit, reference))
-    }
-
-    fn place_of(&self, unit: usize, reference: &Reference) -> String {
+    /// Where a reference is, in words.
+    pub fn place_of(&self, unit: usize, reference: &Reference) -> String {
         let facts = &self.units[unit].facts;
         match reference.inside {
             Some(function) => format!("function {} ({})", facts.functions[function].name, self.units[unit].name),
@@ -300,7 +280,8 @@ impl Model {
         }
     }
 
-    fn uses_of(&self, at: VariableRef) -> impl Iterator<Item = (usize, &Reference)> {
+    /// All references to a variable, with their units.
+    pub fn uses_of(&self, at: VariableRef) -> impl Iterator<Item = (usize, &Reference)> {
         let external = !self.variable(at).internal;
         let units = self.units.iter().enumerate().filter(move |(unit, _)| external || *unit == at.unit);
         units.flat_map(move |(unit, u)| {

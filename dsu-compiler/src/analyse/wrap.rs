@@ -269,22 +269,18 @@ impl<'a> Policy<'a> {
         for symbol in by_name {
             self.lead_from(symbol, &format!("an object that dsu-cc did not compile uses {symbol}"), false);
         }
-        // What a shared library takes from the program; all symbols, if the program is linked with -rdynamic.
-        let all = self.input.exported.contains("main");
-        let called = |name: &str| model.units.iter().any(|u| u.facts.functions.iter().any(|f| f.name == name));
-        let plugins = self.input.config.types.plugins.unwrap_or_else(|| called("dlopen"));
-        if !all || plugins {
-            let exported: BTreeSet<&String> = self.input.exported.iter().collect();
-            for symbol in exported {
-                let text = if all {
-                    format!(
-                        "{symbol} is exported to objects loaded with dlopen, which may know it ([types] plugins = false in dsu.toml, if none does)"
-                    )
-                } else {
-                    format!("a shared library uses {symbol}")
-                };
-                self.lead_from(symbol, &text, all);
-            }
+        let all = self.input.exports_all();
+        let exported: BTreeSet<&String> = self.input.taken(model.has_plugins(self.input)).collect();
+        for symbol in exported {
+            let plugin = all && !self.input.shared.contains(symbol);
+            let text = if plugin {
+                format!(
+                    "{symbol} is exported to objects loaded with dlopen, which may know it ([types] plugins = false in dsu.toml, if none does)"
+                )
+            } else {
+                format!("a shared library uses {symbol}")
+            };
+            self.lead_from(symbol, &text, plugin);
         }
     }
 

@@ -9,6 +9,7 @@ use dsu_abi::patch::{HEADER_SYMBOL, import_kind};
 use dsu_abi::{calls, section};
 
 use crate::analyse::allocators::Allocators;
+use crate::analyse::flow::Flows;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::description::Description;
 use crate::diff::compare::old_function;
@@ -88,6 +89,8 @@ struct Builder<'a> {
     functions: HashMap<String, FunctionRef>,
     /// Functions of the new program that give fresh memory.
     allocators: Allocators,
+    /// What the new program does with its variables.
+    flows: Flows<'a>,
 }
 
 impl<'a> Builder<'a> {
@@ -96,7 +99,8 @@ impl<'a> Builder<'a> {
         let all =
             slots.iter().enumerate().flat_map(|(unit, s)| s.iter().map(move |f| FunctionRef { unit, function: *f }));
         let functions = all.map(|at| (diff.new.model.function_label(at), at)).collect();
-        Self { diff, slots, functions, allocators: Allocators::new(&diff.new.model) }
+        let (allocators, flows) = (Allocators::new(&diff.new.model), Flows::new(&diff.new.model));
+        Self { diff, slots, functions, allocators, flows }
     }
 
     fn model(&self) -> &'a Model {
@@ -346,7 +350,7 @@ impl<'a> Builder<'a> {
         Import {
             symbol: symbol.to_owned(),
             kind: if v.thread_local { import_kind::TLS } else { import_kind::VARIABLE }
-                | if self.model().never_written(at) { 0 } else { import_kind::WRITTEN },
+                | if self.flows.never_written(at) { 0 } else { import_kind::WRITTEN },
             name: self.diff.old.model.variable_name(old),
             new_name: Some(self.model().variable_name(at)),
             fingerprint: fingerprint(&v.ty),
@@ -411,7 +415,7 @@ impl<'a> Builder<'a> {
                         symbol,
                         thread_local: v.thread_local,
                         internal: v.internal,
-                        written: !self.model().never_written(*at),
+                        written: !self.flows.never_written(*at),
                     });
                 }
                 Fate::Overwrite(old) => manifest.copies.push(CopyEntry {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::analyse::flow::Flows;
 use crate::analyse::model::{Model, VariableRef};
 use crate::description::Description;
 use crate::diff::compare::Changes;
@@ -80,6 +81,8 @@ impl Data {
             old: &old.model,
             new: &new.model,
             pairing: basis.pairing,
+            old_flows: Flows::new(&old.model),
+            new_flows: Flows::new(&new.model),
             old_registered: registered_variables(&old.model),
             new_registered: registered_variables(&new.model),
         };
@@ -98,6 +101,7 @@ impl Data {
                 }
             }
         }
+        decider.repoint(&mut data.fates);
         for list in [&mut data.kept_values, &mut data.decided] {
             list.sort();
             list.dedup();
@@ -128,6 +132,8 @@ struct Decider<'a> {
     old: &'a Model,
     new: &'a Model,
     pairing: &'a Pairing,
+    old_flows: Flows<'a>,
+    new_flows: Flows<'a>,
     old_registered: BTreeSet<VariableRef>,
     new_registered: BTreeSet<VariableRef>,
 }
@@ -147,7 +153,7 @@ impl Decider<'_> {
         data.refusals.extend(self.unstamped(at));
         let Some(old_at) = self.old_variable(at) else { return Some(Fate::New) };
         let o = self.old.variable(old_at);
-        if o.constant && !v.constant && !self.new.never_written(at) {
+        if o.constant && !v.constant && !self.new_flows.never_written(at) {
             data.refusals.push(format!(
                 "variable {} was constant and is written now: the running program has it in memory that cannot be \
                  written; give the new variable another name, or restart the program for this change",
@@ -155,7 +161,7 @@ impl Decider<'_> {
             ));
             return Some(Fate::New);
         }
-        let unwritten = self.old.never_written(old_at) && self.new.never_written(at);
+        let unwritten = self.old_flows.never_written(old_at) && self.new_flows.never_written(at);
         if fingerprint(&o.ty) == fingerprint(&v.ty) && o.thread_local == v.thread_local {
             return Some(self.in_place(at, old_at, unwritten, data));
         }
@@ -203,7 +209,7 @@ impl Decider<'_> {
     fn retyped(&self, at: VariableRef, old_at: VariableRef, unwritten: bool, data: &mut Data) -> Fate {
         let (o, v) = (self.old.variable(old_at), self.new.variable(at));
         if unwritten && !v.thread_local && !o.thread_local {
-            if let Some(place) = self.old.address_kept(old_at).or_else(|| self.new.address_kept(at)) {
+            if let Some(place) = self.table_kept(at, old_at) {
                 data.refusals.push(format!(
                     "table {} changed its {}, and its address is kept or passed on in {place}: pointers into the old table \
                      would live on; give the new table another name, or restart the program for this change",
@@ -244,7 +250,7 @@ impl Decider<'_> {
                 v.name
             ))
         } else if choice.is_none() {
-            let escapes = self.old.address_escapes(old_at).or_else(|| self.new.address_escapes(at));
+            let escapes = self.old_flows.address_escapes(old_at).or_else(|| self.new_flows.address_escapes(at));
             escapes.map(|place| {
                 format!("its address may be kept in {place}, and pointers to the old storage would live on; {offer}")
             })
@@ -263,6 +269,28 @@ impl Decider<'_> {
             data.decided.push(format!("{}: its running value is carried over (#pragma dsu keep)", self.describe(at)));
         }
         Fate::Moved(old_at)
+    }
+
+    /// Where pointers into an old table, which the patch brings anew, may live on.
+    fn table_kept(&self, at: VariableRef, old_at: VariableRef) -> Option<String> {
+        let kept = self.old_flows.address_kept(old_at).or_else(|| self.new_flows.address_kept(at));
+        // What the new program does with the pointers it gets, it may not do with those that old code hands on.
+        let handed_on = || self.basis.still.use_of(self.basis.old, old_at);
+        kept.or_else(|| if self.old_flows.is_followed(old_at) { handed_on() } else { None })
+    }
+
+    /// Tables that hold the address of one that the patch brings anew get their new initial values, too.
+    fn repoint(&self, fates: &mut BTreeMap<VariableRef, Fate>) {
+        let grown = |(at, fate): (&VariableRef, &Fate)| matches!(fate, Fate::Grown(_)).then_some(*at);
+        let holders: BTreeSet<VariableRef> =
+            fates.iter().filter_map(grown).flat_map(|at| self.new_flows.holders(at)).collect();
+        for holder in holders {
+            if let Some(fate) = fates.get_mut(&holder) {
+                if let Fate::Bind(old) = *fate {
+                    *fate = Fate::Overwrite(old);
+                }
+            }
+        }
     }
 
     /// Whether a value of the old type can become one of the new: numbers, and arrays of the same elements or of numbers.

@@ -104,7 +104,7 @@ impl Additions {
         replaced: impl Iterator<Item = &'a usize> + Clone,
     ) {
         for section in &directives.sections {
-            for function in section.functions.iter().filter(|f| *f != "dsu_transform_state") {
+            for function in section.functions.iter().filter(|f| *f != STATE) {
                 if !homes.contains_key(function) {
                     let known: Vec<&str> = homes.keys().map(String::as_str).collect();
                     let known = if known.is_empty() { "no type needs one".to_owned() } else { known.join(", ") };
@@ -119,13 +119,15 @@ impl Additions {
             };
             let text = self.texts.entry(unit).or_default();
             text.push_str(&section.text);
-            if section.functions.iter().any(|f| f == "dsu_transform_state") {
-                text.push_str(
-                    "\n# 1 \"<dsu>\"\nint dsu_carry_state(void); __attribute__((used)) int dsu_carry_state(void) { return \
-                     dsu_transform_state(); }\n",
+            if section.functions.iter().any(|f| f == STATE) {
+                // Each unit can have one.
+                let symbol = format!("dsu_carry_state_{}", self.carries.len());
+                let _ = write!(
+                    text,
+                    "\n# 1 \"<dsu>\"\nint {symbol}(void); __attribute__((used)) int {symbol}(void) {{ return \
+                     dsu_transform_state(); }}\n",
                 );
-                let (name, symbol) = ("dsu_transform_state".to_owned(), "dsu_carry_state".to_owned());
-                self.carries.push(Carry { name, symbol, reversible: false });
+                self.carries.push(Carry { name: STATE.to_owned(), symbol, reversible: false });
             }
         }
     }
@@ -305,6 +307,9 @@ fn layout(when: &str, t: &TypeDefinition) -> String {
     text
 }
 
+/// Name of a state transformer.
+const STATE: &str = "dsu_transform_state";
+
 /// Why the changes of types and variables cannot be taken back, if they cannot.
 pub fn irreversible(types: &Types, additions: &Additions) -> Option<String> {
     for planned in types.planned.values() {
@@ -321,5 +326,8 @@ pub fn irreversible(types: &Types, additions: &Additions) -> Option<String> {
         }
     }
     let carry = additions.carries.iter().find(|c| !c.reversible)?;
+    if carry.name == STATE {
+        return Some("a state transformer changed data as only it knows".to_owned());
+    }
     Some(format!("{} was given a value by the patch", carry.name))
 }

@@ -9,7 +9,7 @@ use object::read::archive::ArchiveFile;
 
 use super::error::{DriverError, at};
 use super::trace::Entry;
-use crate::elf::{self, ObjectFacts, ObjectSymbols};
+use crate::elf::{self, ET_DYN, ET_REL, ObjectFacts, ObjectSymbols};
 use crate::unit::{self, UnitImage};
 
 /// An object file or archive member that is part of the executable, or a source it is made from.
@@ -122,6 +122,8 @@ pub struct Inputs {
     pub files: Vec<LinkedFile>,
     /// The archives of which members were taken.
     pub archives: HashMap<String, Archive>,
+    /// Symbols that shared libraries of the link expect elsewhere.
+    pub shared: HashSet<String>,
 }
 
 impl Inputs {
@@ -186,11 +188,21 @@ impl Inputs {
     }
 
     fn add_file(&mut self, path: &str) -> Result<(), DriverError> {
-        if self.archives.contains_key(path) || !is_object(Path::new(path)) {
+        if self.archives.contains_key(path) {
             return Ok(());
         }
-        let bytes = fs::read(path).map_err(at(path))?;
-        self.files.extend(linked_file(&bytes, Place::File(path.to_owned()), path.to_owned())?);
+        match file_type(Path::new(path)) {
+            Some(ET_REL) => {
+                let bytes = fs::read(path).map_err(at(path))?;
+                self.files.extend(linked_file(&bytes, Place::File(path.to_owned()), path.to_owned())?);
+            }
+            Some(ET_DYN) => {
+                let bytes = fs::read(path).map_err(at(path))?;
+                let wanted = elf::wanted(&bytes);
+                self.shared.extend(wanted.map_err(|source| DriverError::Elf { object: path.to_owned(), source })?);
+            }
+            _ => {}
+        }
         Ok(())
     }
 
@@ -235,11 +247,11 @@ fn source(index: usize) -> LinkedFile {
     }
 }
 
-/// Whether a file is a relocatable object, by its first bytes: shared libraries need not be read.
-fn is_object(path: &Path) -> bool {
+/// What kind of ELF file a file is, by its first bytes.
+fn file_type(path: &Path) -> Option<u16> {
     let mut start = [0; 18];
-    let read = File::open(path).and_then(|mut f| f.read_exact(&mut start));
-    read.is_ok() && start.starts_with(b"\x7fELF") && start[16..18] == [1, 0]
+    File::open(path).and_then(|mut f| f.read_exact(&mut start)).ok()?;
+    start.starts_with(b"\x7fELF").then(|| u16::from_le_bytes([start[16], start[17]]))
 }
 
 fn linked_file(bytes: &[u8], place: Place, display: String) -> Result<Option<LinkedFile>, DriverError> {

@@ -24,6 +24,8 @@ pub struct LinkInput {
     pub defined: HashSet<String>,
     /// Global symbols the plain executable exports dynamically: a shared library may call them by name.
     pub exported: HashSet<String>,
+    /// Symbols that the shared libraries of the link expect elsewhere.
+    pub shared: HashSet<String>,
     /// Update points and so on.
     pub config: Config,
     /// The output, as named on the command line.
@@ -32,6 +34,20 @@ pub struct LinkInput {
     pub jobs: usize,
     /// Structs that get no room for later, by name, and why: a unit did not compile with it.
     pub unwrapped: BTreeMap<String, String>,
+}
+
+impl LinkInput {
+    /// Whether the program exports all its symbols: it is linked with `-rdynamic`.
+    pub fn exports_all(&self) -> bool {
+        self.exported.contains("main")
+    }
+
+    /// Exported symbols that code outside of the executable may use by their names: what a shared library takes from the
+    /// program; all of them, if it exports all and loads `plugins`.
+    pub fn taken(&self, plugins: bool) -> impl Iterator<Item = &String> {
+        let all = plugins || !self.exports_all();
+        self.exported.iter().filter(move |s| all || self.shared.contains(*s))
+    }
 }
 
 /// One unit of a link.

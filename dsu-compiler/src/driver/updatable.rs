@@ -179,6 +179,7 @@ impl<'a> Maker<'a> {
             foreign_names,
             defined,
             exported: plain.exported,
+            shared: self.inputs.shared.clone(),
             config,
             output: self.name.clone(),
             jobs: scheduler::jobs(),

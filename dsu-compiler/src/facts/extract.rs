@@ -1,13 +1,14 @@
 //! Reading the facts off the parser's tree.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::clang::{self, Ast, Bodies, ClangError, Node};
 use crate::facts::types::Printer;
 use crate::facts::typeuse::Collector;
 use crate::facts::{
-    Attributes, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Returned, Site, Source,
-    Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, initializer, returned, shape, usage,
+    Attributes, Conversion, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Returned,
+    Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, flow, initializer, prune, returned,
+    shape, usage,
 };
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
@@ -49,7 +50,7 @@ fn extract_like(image: &UnitImage, before: &UnitFacts) -> Result<UnitFacts, Clan
     facts.references.sort_by_key(|r| r.at);
     facts.references.dedup_by_key(|r| r.at);
     content::identify(&mut facts, &image.text, tokens);
-    prune(&mut facts, before);
+    prune::unused(&mut facts, before);
     Ok(facts)
 }
 
@@ -66,116 +67,15 @@ pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitF
         walker.top_level(node);
     }
     walker.errors(&ast);
+    walker.flows.finish(None);
     let mut facts = walker.facts;
+    facts.flows = walker.flows.flows();
+    prune::plain_flows(&mut facts);
+    facts.conversions = walker.conversions.into_iter().collect();
     facts.type_uses = walker.collector.uses;
     facts.items.sort_by_key(|i| (i.start, i.end));
     shape::place(&mut facts, text, flags, &walker.members);
     Ok(facts)
-}
-
-/// Drops functions and variables that the unit only declares: headers are full of them. Those known `before` come first.
-fn prune(facts: &mut UnitFacts, before: &UnitFacts) {
-    let mut used_functions = vec![false; facts.functions.len()];
-    let mut used_variables = vec![false; facts.variables.len()];
-    for reference in &facts.references {
-        match reference.target {
-            Target::Function(i) => used_functions[i] = true,
-            Target::Variable(i) => used_variables[i] = true,
-        }
-        if let Usage::Argument(i) = reference.usage {
-            used_functions[i] = true;
-        }
-    }
-    for (i, f) in facts.functions.iter().enumerate() {
-        used_functions[i] |= f.definition.is_some() || f.attributes.alias.is_some();
-    }
-    for (i, v) in facts.variables.iter().enumerate() {
-        used_variables[i] |= v.definition.is_some() || v.alias.is_some();
-    }
-    let known: HashMap<&str, usize> = before.functions.iter().enumerate().map(|(i, f)| (f.name.as_str(), i)).collect();
-    let function_ranks: Vec<usize> =
-        facts.functions.iter().map(|f| known.get(f.name.as_str()).copied().unwrap_or(usize::MAX)).collect();
-    let known: HashMap<String, usize> =
-        before.variables.iter().enumerate().map(|(i, v)| (before.local_name(v), i)).collect();
-    let variable_ranks: Vec<usize> =
-        facts.variables.iter().map(|v| known.get(&facts.local_name(v)).copied().unwrap_or(usize::MAX)).collect();
-    let functions = renumber(&mut facts.functions, &used_functions, &function_ranks);
-    let variables = renumber(&mut facts.variables, &used_variables, &variable_ranks);
-    for reference in &mut facts.references {
-        reference.target = match reference.target {
-            Target::Function(i) => Target::Function(functions[i]),
-            Target::Variable(i) => Target::Variable(variables[i]),
-        };
-        reference.inside = reference.inside.map(|i| functions[i]);
-        if let Usage::Argument(i) = &mut reference.usage {
-            *i = functions[*i];
-        }
-    }
-    for call in &mut facts.indirect_calls {
-        call.inside = functions[call.inside];
-    }
-    for field_use in &mut facts.field_uses {
-        field_use.inside = functions[field_use.inside];
-    }
-    for list in &mut facts.initializers {
-        list.inside = list.inside.map(|i| functions[i]);
-    }
-    for local in &mut facts.unset_locals {
-        local.inside = functions[local.inside];
-    }
-    for l in &mut facts.loops {
-        l.function = functions[l.function];
-    }
-    for creation in &mut facts.creations {
-        creation.inside = functions[creation.inside];
-        creation.callee = functions[creation.callee];
-    }
-    for type_use in &mut facts.type_uses {
-        type_use.inside = type_use.inside.map(|i| functions[i]);
-    }
-    for handed in &mut facts.handed {
-        handed.function = functions[handed.function];
-        handed.to.iter_mut().for_each(|(callee, _)| *callee = functions[*callee]);
-    }
-    for returned in &mut facts.returned {
-        returned.function = functions[returned.function];
-        renumber_sources(&mut returned.sources, &functions);
-    }
-    let sites = facts.functions.iter_mut().flat_map(|f| &mut f.declarations);
-    for site in sites.chain(facts.variables.iter_mut().flat_map(|v| &mut v.declarations)) {
-        site.function = site.function.map(|i| functions[i]);
-    }
-    for variable in &mut facts.variables {
-        variable.function = variable.function.map(|i| functions[i]);
-    }
-}
-
-fn renumber_sources(sources: &mut [Source], functions: &[usize]) {
-    for source in sources {
-        if let Source::Call { callee, arguments } = source {
-            *callee = functions[*callee];
-            arguments.iter_mut().for_each(|a| renumber_sources(&mut a.sources, functions));
-        }
-    }
-}
-
-/// Keeps the marked elements, in order of their ranks; returns the new index of each old one.
-fn renumber<T>(list: &mut Vec<T>, keep: &[bool], ranks: &[usize]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..list.len()).filter(|i| keep[*i]).collect();
-    order.sort_by_key(|i| (ranks[*i], *i));
-    let mut numbers = vec![usize::MAX; list.len()];
-    for (new, old) in order.iter().enumerate() {
-        numbers[*old] = new;
-    }
-    let mut kept: Vec<(usize, T)> = std::mem::take(list)
-        .into_iter()
-        .zip(&numbers)
-        .filter(|(_, number)| **number != usize::MAX)
-        .map(|(item, number)| (*number, item))
-        .collect();
-    kept.sort_by_key(|(number, _)| *number);
-    list.extend(kept.into_iter().map(|(_, item)| item));
-    numbers
 }
 
 /// Arguments for the parser: it sees text that is preprocessed already, so nothing is predefined but
@@ -292,6 +192,10 @@ struct Walker<'t> {
     system: Vec<(usize, usize)>,
     /// What is done with structs as a whole.
     collector: Collector,
+    /// What becomes of pointers.
+    flows: flow::Collector,
+    /// Pointers to functions that were converted.
+    conversions: BTreeSet<Conversion>,
 }
 
 impl<'t> Walker<'t> {
@@ -437,9 +341,11 @@ impl<'t> Walker<'t> {
                 self.facts.returned.push(Returned { function: index, sources, filled });
             }
         }
-        for child in children {
-            self.walk(child, &mut vec![node]);
+        for child in &children {
+            self.walk(*child, &mut vec![node]);
         }
+        let parameters = children.into_iter().filter(|c| c.kind() == clang::PARAMETER).collect();
+        self.flows.finish(Some((index, parameters)).filter(|_| !system));
         self.inside = outer;
     }
 
@@ -568,6 +474,7 @@ impl<'t> Walker<'t> {
                 self.creation(node, path);
             }
             clang::MEMBER => self.field_use(node, path),
+            clang::CAST | clang::UNEXPOSED_EXPR => self.conversion(node),
             clang::INIT_LIST => self.initializer_list(node, path),
             clang::FOR | clang::WHILE | clang::DO => self.loop_statement(node),
             clang::FUNCTION => return self.function(node),
@@ -599,19 +506,53 @@ impl<'t> Walker<'t> {
             clang::VARIABLE if declaration.has_global_storage() && !declaration.is_register() => {
                 path.push(node);
                 let usage = usage::of_variable(path, self.text);
+                self.flow(None, path);
                 path.pop();
                 let index = self.variable_index(declaration);
                 self.facts.variables[index].addressed |= !matches!(usage, Usage::Read | Usage::Write);
                 (Target::Variable(index), usage)
+            }
+            clang::VARIABLE | clang::PARAMETER => {
+                path.push(node);
+                self.flow(Some(declaration), path);
+                path.pop();
+                return;
             }
             _ => return,
         };
         self.facts.references.push(Reference { at, target, usage, inside: self.inside });
     }
 
+    /// Follows a pointer from a name on: of a local variable, or else of one with static storage.
+    fn flow<'a>(&mut self, local: Option<Node<'a>>, path: &[Node<'a>]) {
+        if self.in_system_function() {
+            return;
+        }
+        let called: Vec<Node<'_>> =
+            path.iter().filter(|n| n.kind() == clang::CALL).copied().filter_map(usage::callee).collect();
+        let indices: Vec<(Node<'_>, usize)> = called.into_iter().map(|f| (f, self.function_index(f))).collect();
+        let index = |callee: Node<'_>| indices.iter().find(|(f, _)| f.identity() == callee.identity()).map(|(_, i)| *i);
+        match local {
+            Some(declaration) => self.flows.local(declaration, path, self.text, &self.printer, &index),
+            None => self.flows.reference(path, self.text, &self.printer, &index),
+        }
+    }
+
     fn field_use<'a>(&mut self, node: Node<'a>, path: &[Node<'a>]) {
         if let Some(inside) = self.inside {
             self.facts.field_uses.extend(access::of_member(node, path, inside, &self.printer, self.text));
+        }
+    }
+
+    /// A pointer to a function that was made of something else.
+    fn conversion(&mut self, node: Node<'_>) {
+        let Some(to) = function_type(node.ty()) else { return };
+        let Some(child) = node.children().into_iter().last().filter(|_| !self.in_system_function()) else { return };
+        let null = returned::bare(child).kind() == clang::INTEGER;
+        let from = function_type(child.ty()).map_or_else(String::new, |ty| self.printer.print(ty));
+        let to = self.printer.print(to);
+        if from != to && !null {
+            self.conversions.insert(Conversion { from, to });
         }
     }
 
@@ -755,6 +696,13 @@ fn usage_of_function<'a>(node: Node<'a>, path: &[Node<'a>]) -> FunctionUse<'a> {
         }
     }
     FunctionUse::Address
+}
+
+/// The type of the function that a type is, or points to.
+fn function_type(ty: clang::Type<'_>) -> Option<clang::Type<'_>> {
+    let ty = ty.canonical();
+    let ty = if ty.kind() == clang::T_POINTER { ty.pointee().canonical() } else { ty };
+    matches!(ty.kind(), clang::T_FUNCTION | clang::T_FUNCTION_NO_PROTO).then_some(ty)
 }
 
 fn has_labels(node: Node<'_>) -> bool {

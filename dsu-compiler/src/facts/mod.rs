@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 mod access;
 pub mod content;
 pub mod extract;
+mod flow;
 mod initializer;
+mod prune;
 pub mod returned;
 pub mod shape;
 pub mod types;
@@ -25,6 +27,10 @@ pub struct UnitFacts {
     pub variables: Vec<Variable>,
     /// References to them, in order of position.
     pub references: Vec<Reference>,
+    /// What becomes of addresses and of parameters that are pointers, where all of it is known.
+    pub flows: Vec<Flow>,
+    /// Conversions to pointers to functions.
+    pub conversions: Vec<Conversion>,
     /// Calls through pointers.
     pub indirect_calls: Vec<IndirectCall>,
     /// Accesses to fields of structs and unions that are not from system headers.
@@ -259,6 +265,66 @@ pub enum Usage {
     Lend,
     /// A variable's address is taken such that it might be written.
     Escape,
+}
+
+/// What becomes of a pointer in the function or initialiser where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What is done with it, beyond reading what it points to.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Where a pointer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Origin {
+    /// The reference at this offset: it points to the variable.
+    Reference(usize),
+    /// A function, by index, and which of its parameters.
+    Parameter(usize, usize),
+}
+
+/// What is done with a pointer, or with its *contents*: pointers loaded from what it points to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Something is written through it.
+    Written,
+    /// It is subtracted from another, or compared by order.
+    Counted,
+    /// It is an argument of a function of the program.
+    Passed {
+        /// The function, by index.
+        callee: usize,
+        /// Which argument.
+        index: usize,
+        /// Not itself, but its contents.
+        contents: bool,
+    },
+    /// It is an argument of a call through a pointer.
+    Called {
+        /// Canonical type of the function called.
+        prototype: String,
+        /// Which argument.
+        index: usize,
+        /// Not itself, but its contents.
+        contents: bool,
+    },
+    /// It is part of the initial value of the variable with static storage around it.
+    Stored,
+    /// What becomes of its contents is not known.
+    ContentsLost,
+    /// What becomes of it is not known.
+    Lost,
+}
+
+/// A conversion to a pointer to a function, from one of another type.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Conversion {
+    /// Canonical type of the function that was pointed to; empty for a pointer to anything, a number and so on.
+    pub from: String,
+    /// Canonical type of the function that is pointed to now.
+    pub to: String,
 }
 
 /// A call through a pointer.

@@ -231,7 +231,7 @@ fn climb_lent(parent: Node<'_>, child: Node<'_>) -> Step {
 }
 
 /// Whether a call is one of a borrower: also under the names that the compiler and checked headers give them.
-fn borrows(call: Node<'_>) -> bool {
+pub(super) fn borrows(call: Node<'_>) -> bool {
     let Some(function) = callee(call) else { return false };
     let name = function.name();
     let plain = name.trim_start_matches("__builtin_").trim_start_matches("__").trim_end_matches("_chk");
@@ -251,12 +251,12 @@ fn is_local(node: Option<Node<'_>>) -> bool {
 }
 
 /// Whether a call is one of a function of a system header: those do not keep what they get as pointer to `const`.
-fn calls_library(call: Node<'_>) -> bool {
+pub(super) fn calls_library(call: Node<'_>) -> bool {
     callee(call).is_some_and(|f| f.in_system_header())
 }
 
 /// The function that a call names.
-fn callee(call: Node<'_>) -> Option<Node<'_>> {
+pub(super) fn callee(call: Node<'_>) -> Option<Node<'_>> {
     let mut callee = call.children().into_iter().next();
     while let Some(node) = callee.filter(|n| matches!(n.kind(), clang::PAREN | clang::UNEXPOSED_EXPR)) {
         callee = node.children().into_iter().next();
@@ -265,13 +265,13 @@ fn callee(call: Node<'_>) -> Option<Node<'_>> {
 }
 
 /// Whether an expression is an implicit conversion of another: those have no text of their own.
-fn is_implicit(parent: Node<'_>, child: Node<'_>) -> bool {
+pub(super) fn is_implicit(parent: Node<'_>, child: Node<'_>) -> bool {
     parent.range() == child.range()
 }
 
 /// Whether a call may give back a pointer into what it got as pointer to `const`, for writing: as `strchr`, `bsearch` and
 /// `strtol` do.
-fn gives_pointer(call: Node<'_>) -> bool {
+pub(super) fn gives_pointer(call: Node<'_>) -> bool {
     let writable = |ty: clang::Type<'_>| {
         let ty = ty.canonical();
         ty.kind() == clang::T_POINTER && {
@@ -284,7 +284,7 @@ fn gives_pointer(call: Node<'_>) -> bool {
     writable(call.ty()) || call.children().iter().skip(1).any(|argument| to_writable(argument.ty()))
 }
 
-fn is_first(parent: Node<'_>, child: Node<'_>) -> bool {
+pub(super) fn is_first(parent: Node<'_>, child: Node<'_>) -> bool {
     parent.children().first().is_some_and(|c| c.range() == child.range())
 }
 

@@ -1,0 +1,263 @@
+//! What becomes of the addresses of variables in the whole program: over calls, direct and through pointers, and through tables
+//! that hold them.
+//!
+//! Facts say what each function does with its pointers ([`Flow`]); an address is harmless if everything it can reach that
+//! way is known. What is not known counts as writing it and keeping it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::analyse::model::{FunctionRef, Model, VariableRef};
+use crate::facts::{Conversion, Flow, Origin, Outcome, Reference, Target, Usage, Variable};
+use crate::layout::place::innermost;
+
+/// What may happen to a variable through one of its addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fate {
+    /// It may be written.
+    written: bool,
+    /// The address may be counted from, or be kept longer than the calls that it is passed to.
+    kept: bool,
+    /// It is part of the initial value of another variable.
+    stored: bool,
+    /// Pointers in it may get anywhere, or be written through.
+    contents: bool,
+}
+
+impl Fate {
+    const LOST: Self = Self { written: true, kept: true, stored: false, contents: true };
+}
+
+/// What the program does with its variables.
+pub struct Flows<'a> {
+    model: &'a Model,
+    known: HashMap<(usize, Origin), &'a Flow>,
+    calls: PointerCalls<'a>,
+}
+
+impl<'a> Flows<'a> {
+    /// Reads what the units say.
+    pub fn new(model: &'a Model) -> Self {
+        let units = model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none());
+        let known = units.flat_map(|(unit, u)| u.facts.flows.iter().map(move |flow| ((unit, flow.origin), flow)));
+        Self { model, known: known.collect(), calls: PointerCalls::new(model) }
+    }
+
+    /// Whether nothing in the program writes a variable after it was initialised.
+    pub fn never_written(&self, at: VariableRef) -> bool {
+        self.unwritten(at, &mut BTreeSet::new())
+    }
+
+    /// The same, while it is asked of the variables `seen`.
+    fn unwritten(&self, at: VariableRef, seen: &mut BTreeSet<VariableRef>) -> bool {
+        let v = self.model.variable(at);
+        if v.volatile || v.aliased || v.constant {
+            return !v.volatile && !v.aliased;
+        }
+        if !seen.insert(at) {
+            return false;
+        }
+        let unwritten = !self.model.used_outside(at)
+            && self.model.uses_of(at).all(|(unit, reference)| match reference.usage {
+                Usage::Write | Usage::Lend => false,
+                Usage::Escape => {
+                    let fate = self.of_reference(unit, reference);
+                    !fate.written && !fate.kept && (!fate.stored || self.holds_still(unit, reference, seen).is_some())
+                }
+                _ => true,
+            });
+        seen.remove(&at);
+        unwritten
+    }
+
+    /// Where the address of a constant or never-written table is kept beyond the expression it stands in, if that can do
+    /// harm when the table is replaced: a pointer to one row stays good, unless rows are counted from the table. Initial
+    /// values of other tables do no harm if they are made anew with it: [`Flows::holders`].
+    pub fn address_kept(&self, at: VariableRef) -> Option<String> {
+        let counted = self.model.uses_of(at).any(|(_, r)| r.usage == Usage::Compare);
+        let harmful = |unit: usize, reference: &Reference| match reference.usage {
+            Usage::Read | Usage::Point | Usage::Compare => false,
+            Usage::KeepElement if !counted => false,
+            _ if counted => true,
+            _ => {
+                let fate = self.of_reference(unit, reference);
+                fate.kept || fate.stored && self.holds_still(unit, reference, &mut BTreeSet::from([at])).is_none()
+            }
+        };
+        let (unit, reference) = self.model.uses_of(at).find(|(unit, r)| harmful(*unit, r))?;
+        Some(self.model.place_of(unit, reference))
+    }
+
+    /// Variables that have the address of this one in their initial values, and are known to keep it to themselves.
+    pub fn holders(&self, at: VariableRef) -> BTreeSet<VariableRef> {
+        let stored = self.model.uses_of(at).filter(|(unit, r)| self.of_reference(*unit, r).stored);
+        stored.filter_map(|(unit, r)| self.holds_still(unit, r, &mut BTreeSet::from([at]))).collect()
+    }
+
+    /// Whether it takes more than the expressions in which a variable is named to know what becomes of its address.
+    pub fn is_followed(&self, at: VariableRef) -> bool {
+        self.model.uses_of(at).any(|(_, r)| matches!(r.usage, Usage::Keep | Usage::Escape))
+    }
+
+    /// Where the address of a variable, or of a part of it, may be kept longer than the calls that it is passed to.
+    pub fn address_escapes(&self, at: VariableRef) -> Option<String> {
+        let v = self.model.variable(at);
+        if self.model.used_outside(at) {
+            return Some("code that dsu-cc did not rewrite".to_owned());
+        }
+        if v.volatile || v.aliased {
+            return Some("its declaration (volatile, or an alias)".to_owned());
+        }
+        let kept = |unit: usize, reference: &Reference| match reference.usage {
+            Usage::Read | Usage::Write | Usage::Lend | Usage::Point | Usage::Compare => false,
+            _ => {
+                let fate = self.of_reference(unit, reference);
+                fate.kept || fate.stored
+            }
+        };
+        let (unit, reference) = self.model.uses_of(at).find(|(unit, r)| kept(*unit, r))?;
+        Some(self.model.place_of(unit, reference))
+    }
+
+    /// The table whose initial value a reference is part of, if nothing writes it, and what is loaded from it is only read.
+    fn holds_still(&self, unit: usize, reference: &Reference, seen: &mut BTreeSet<VariableRef>) -> Option<VariableRef> {
+        let holder = self.holder(unit, reference)?;
+        let pointers = is_pointers(&self.model.variable(holder).ty);
+        let still = pointers
+            && !self.model.variable(holder).thread_local
+            && !self.model.used_outside(holder)
+            && self.unwritten(holder, seen)
+            && self.model.uses_of(holder).all(|(unit, r)| {
+                let fate = self.of_reference(unit, r);
+                !fate.contents && !fate.kept && !fate.stored
+            });
+        still.then_some(holder)
+    }
+
+    /// The variable whose initial value a reference is part of.
+    fn holder(&self, unit: usize, reference: &Reference) -> Option<VariableRef> {
+        let around = |v: &Variable| {
+            let initializer = v.definition.as_ref().and_then(|d| d.initializer);
+            initializer.is_some_and(|(start, end)| (start..end).contains(&reference.at))
+        };
+        let variable = self.model.units[unit].facts.variables.iter().position(around)?;
+        self.model.variable_of(unit, variable)
+    }
+
+    fn of_reference(&self, unit: usize, reference: &Reference) -> Fate {
+        self.follow((unit, Origin::Reference(reference.at)))
+    }
+
+    fn follow(&self, from: (usize, Origin)) -> Fate {
+        let mut fate = Fate::default();
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![(from, false)];
+        while let Some((place, contents)) = todo.pop() {
+            if !seen.insert((place, contents)) {
+                continue;
+            }
+            let Some(flow) = self.known.get(&place) else {
+                if contents {
+                    fate.contents = true;
+                    continue;
+                }
+                return Fate::LOST;
+            };
+            for outcome in &flow.outcomes {
+                let through = match outcome {
+                    Outcome::Passed { callee, index, contents } => {
+                        Some((body_of(self.model, place.0, *callee).map(|f| vec![f]), *index, *contents))
+                    }
+                    Outcome::Called { prototype, index, contents } => {
+                        Some((self.calls.reached(prototype), *index, *contents))
+                    }
+                    _ => None,
+                };
+                match (through, outcome) {
+                    // Pointers loaded from pointers that were loaded are not followed.
+                    (Some((_, _, true)), _) if contents => {}
+                    (Some((Some(functions), index, inside)), _) => {
+                        let parameter = |f: FunctionRef| (f.unit, Origin::Parameter(f.function, index));
+                        todo.extend(functions.into_iter().map(|f| (parameter(f), contents || inside)));
+                    }
+                    (Some((None, _, inside)), _) if contents || inside => fate.contents = true,
+                    (_, Outcome::ContentsLost) if contents => {}
+                    (_, Outcome::ContentsLost) => fate.contents = true,
+                    _ if contents => fate.contents = true,
+                    (_, Outcome::Written) => fate.written = true,
+                    (_, Outcome::Counted) => fate.kept = true,
+                    (_, Outcome::Stored) => fate.stored = true,
+                    _ => return Fate::LOST,
+                }
+            }
+        }
+        fate
+    }
+}
+
+/// Functions that calls through pointers may reach.
+struct PointerCalls<'a> {
+    /// By type: functions of the program whose address is taken; `None` for one that is not the program's.
+    taken: HashMap<&'a str, BTreeSet<Option<FunctionRef>>>,
+    /// By the type of a pointer: types that it may have been converted from; empty for what is no pointer to a function.
+    from: HashMap<&'a str, BTreeSet<&'a str>>,
+    /// Units are kept as they are: what they hand out is not known.
+    foreign: bool,
+}
+
+impl<'a> PointerCalls<'a> {
+    fn new(model: &'a Model) -> Self {
+        let foreign = model.units.iter().any(|u| u.kept.is_some());
+        let mut calls = Self { taken: HashMap::new(), from: HashMap::new(), foreign };
+        for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            for reference in &u.facts.references {
+                let Target::Function(function) = reference.target else { continue };
+                if matches!(reference.usage, Usage::Address | Usage::Argument(_)) {
+                    let prototype = u.facts.functions[function].prototype.as_str();
+                    calls.taken.entry(prototype).or_default().insert(body_of(model, unit, function));
+                }
+            }
+            for Conversion { from, to } in &u.facts.conversions {
+                calls.from.entry(to).or_default().insert(from);
+            }
+        }
+        calls
+    }
+
+    /// The functions that a call through a pointer to this type may reach, if all are known.
+    fn reached(&self, prototype: &str) -> Option<Vec<FunctionRef>> {
+        let mut found = Vec::new();
+        let mut todo = vec![prototype];
+        let mut seen = HashSet::new();
+        while let Some(ty) = todo.pop() {
+            if self.foreign || ty.is_empty() {
+                return None;
+            }
+            if seen.insert(ty) {
+                for function in self.taken.get(ty).into_iter().flatten() {
+                    found.push((*function)?);
+                }
+                todo.extend(self.from.get(ty).into_iter().flatten());
+            }
+        }
+        // Something must be called: if nothing is known, that is not all.
+        Some(found).filter(|found| !found.is_empty())
+    }
+}
+
+/// Whether a type is a pointer to data, or an array of them.
+fn is_pointers(ty: &str) -> bool {
+    let (element, _) = innermost(ty);
+    element.starts_with('*') && !element.starts_with("*fn")
+}
+
+/// The definition that a call in a unit leads to, inline functions included.
+fn body_of(model: &Model, unit: usize, function: usize) -> Option<FunctionRef> {
+    model.definition_of(unit, function).or_else(|| {
+        let own = model.units[unit].facts.functions[function].definition.as_ref().filter(|d| !d.system);
+        own.map(|_| FunctionRef { unit, function })
+    })
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

@@ -1,0 +1,130 @@
+use super::*;
+use crate::analyse::model::Unit;
+use crate::clang::Library;
+use crate::facts::extract;
+use crate::unit::UnitImage;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+const HEAD: &str = "# 1 \"/usr/include/x.h\" 1 3\n\
+    extern void *memcpy(void *, const void *, unsigned long); extern int strcmp(const char *, const char *);\n\
+    extern char *strchr(const char *, int);\n# 1 \"a.c\" 2\n\
+    struct row { char *name; int n; int *to; void (*init)(struct row *); };\n";
+
+/// A program of one unit.
+fn model(text: &str) -> Result<Model, Box<dyn std::error::Error>> {
+    let image = UnitImage {
+        source: "a.c".into(),
+        directory: "/".into(),
+        compiler: "cc".into(),
+        flags: Vec::new(),
+        text: format!("{HEAD}{text}"),
+    };
+    Library::load()?.enter();
+    let facts = extract::extract(&image)?;
+    assert!(facts.errors.is_empty(), "{:?}", facts.errors);
+    let unit = Unit { name: "a.c".into(), object: "a.o".into(), image, facts, kept: None, defines: Vec::new() };
+    Ok(Model { units: vec![unit], ..Model::default() })
+}
+
+/// Whether the static variable `t` is never written, and where its address is kept.
+fn verdict(text: &str) -> Result<(bool, Option<String>), Box<dyn std::error::Error>> {
+    let model = model(text)?;
+    let variable = model.units[0].facts.variables.iter().position(|v| v.name == "t").ok_or("no t")?;
+    let at = VariableRef { unit: 0, variable };
+    let flows = Flows::new(&model);
+    Ok((flows.never_written(at), flows.address_kept(at)))
+}
+
+fn harmless(text: &str) -> Outcome {
+    assert_eq!(verdict(text)?, (true, None), "{text}");
+    Ok(())
+}
+
+fn harmful(text: &str) -> Outcome {
+    let (unwritten, kept) = verdict(text)?;
+    assert!(!unwritten || kept.is_some(), "{text}");
+    Ok(())
+}
+
+#[test]
+fn local_variables() -> Outcome {
+    harmless(
+        "static struct row t[2]; int f(void) { int n = 0; for (struct row *r = t; r->name; r++) n += r->n; return n; }",
+    )?;
+    harmless(
+        "static struct row t[2]; void f(void) { struct row *r = t, *s; s = r + 1; *s->to = 1; if (s == r) (void)s; }",
+    )?;
+    harmful("static struct row t[2]; void f(void) { struct row *r = t; r->n = 1; }")?;
+    harmful("static struct row t[2]; void f(void) { struct row *r = t, *s; s = r + 1; s->n++; }")?;
+    harmful("static struct row t[2], *k; void f(void) { struct row *r = t; k = r; }")?;
+    harmful("static struct row t[2]; struct row *f(void) { struct row *r = t; return r; }")?;
+    harmful("static struct row t[2]; void f(struct row **o) { struct row *r = t; *o = r; }")?;
+    harmful("static struct row t[2]; void f(void) { struct row *r = t, **p = &r; (*p)->n = 1; }")?;
+    harmful(
+        "static struct row t[2]; void f(void) { struct row *r = t; struct { struct row *a; } x = { r }; x.a->n = 1; }",
+    )?;
+    harmful("static struct row t[2]; void f(void) { struct row *r = t; long n = (long)r; *(int *)n = 1; }")?;
+    harmful("static struct row t[2]; long f(struct row *o) { struct row *r = t; return o - r; }")?;
+    harmful("static struct row t[2]; void f(void) { struct row *r = t; __asm__(\"\" : : \"r\"(r) : \"memory\"); }")?;
+    harmful("static struct row t[2]; void f(void) { struct row *r = t; ({ r; })->n = 1; }")?;
+    harmful("static struct row t[2]; void f(void) { struct row *r = t; struct row *s; (s = r)->n = 1; }")?;
+    harmful("static struct row t[2]; void f(void) { struct row *r = t; (r += 1)->n = 1; }")
+}
+
+#[test]
+fn parameters() -> Outcome {
+    harmless("static int g(struct row *r) { return r->n; } static struct row t[2]; int f(void) { return g(t + 1); }")?;
+    harmless(
+        "static int g(struct row *r, int n) { return n ? g(r, n - 1) : r->n; } static struct row t[2]; \
+         int f(void) { struct row *r = t; return g(r, 3); }",
+    )?;
+    harmless("static struct row t[2]; void f(struct row *o) { struct row *r = t; memcpy(o, r, sizeof *r); }")?;
+    harmful("static void g(struct row *r) { r->n = 1; } static struct row t[2]; void f(void) { g(t); }")?;
+    harmful("static struct row *g(struct row *r) { return r; } static struct row t[2]; void f(void) { g(t)->n = 1; }")?;
+    harmful("void g(struct row *r); static struct row t[2]; void f(void) { g(t); }")?;
+    harmful("static struct row t[2]; void f(struct row *o) { struct row *r = t; memcpy(r, o, sizeof *r); }")?;
+    harmful("static void g(int n, ...) { } static struct row t[2]; void f(void) { g(1, t); }")?;
+    harmful("static char t[2]; void f(void) { char *r = t; *strchr(r, 1) = 0; }")
+}
+
+#[test]
+fn calls_through_pointers() -> Outcome {
+    const LOOP: &str = "void f(void) { for (struct row *r = t; r->name; r++) r->init(r); }";
+    harmless(&format!(
+        "static void g(struct row *r) {{ *r->to = r->n; }} static struct row t[2] = {{{{.init = g}}}}; {LOOP}"
+    ))?;
+    harmful(&format!(
+        "static void g(struct row *r) {{ r->n = 1; }} static struct row t[2] = {{{{.init = g}}}}; {LOOP}"
+    ))?;
+    // Functions of another type, converted; and whatever a library may give.
+    harmful(&format!(
+        "static void g(void *r) {{ *(int *)r = 1; }} static struct row t[2] = {{{{.init = (void (*)(struct row *))g}}}}; {LOOP}"
+    ))?;
+    harmful(&format!(
+        "static void g(struct row *r) {{ }} void *dlsym(void); static struct row t[2] = {{{{.init = g}}}}; \
+         void h(struct row *r) {{ r->init = (void (*)(struct row *))dlsym(); }} {LOOP}"
+    ))?;
+    harmful(&format!("extern void g(struct row *r); static struct row t[2] = {{{{.init = g}}}}; {LOOP}"))
+}
+
+#[test]
+fn addresses_in_tables() -> Outcome {
+    const READ: &str = "int f(char *w) { char ***a = all; for (; *a; ++a) { char **c = *a; if (!strcmp(*c, w)) return 1; } return 0; }";
+    harmless(&format!("static char *t[2]; static char **all[] = {{t, 0}}; {READ}"))?;
+    harmless(&format!(
+        "static char *t[2]; static char **all[] = {{t, 0}}; {READ} int g(void) {{ return all[0][0] != 0; }}"
+    ))?;
+    harmless(&format!("static char *t[2]; static char **all[] = {{t, t, 0}}; {READ}"))?;
+    harmful(&format!("static char *t[2]; static char **all[] = {{t, 0}}; {READ} void g(void) {{ *all[0] = \"\"; }}"))?;
+    harmful(&format!("static char *t[2]; static char **all[] = {{t, 0}}; {READ} char **g(void) {{ return all[0]; }}"))?;
+    harmful(&format!("static char *t[2]; static char **all[] = {{t, 0}}; {READ} void g(char **x) {{ all[0] = x; }}"))?;
+    harmful(&format!(
+        "static char *t[2]; char **all[] = {{t, 0}}; {READ} void h(char ***); void g(void) {{ h(all); }}"
+    ))?;
+    harmful(&format!(
+        "static char *t[2]; static char **all[] = {{t, 0}}; {READ} void g(char ***o) {{ memcpy(o, all, sizeof all); }}"
+    ))?;
+    harmful("static char *t[2]; static struct { char **a; } all[] = {{t}}; int f(void) { return all[0].a != 0; }")?;
+    harmful("static char *t[2]; static long all[] = {(long)t}; long f(void) { return all[0]; }")
+}

@@ -205,7 +205,7 @@ pub struct Large {
     pub upload: String,
 }
 
-/// The live updates.
+/// The live updates. What a person has to write for one of the patches is in `PATCH.c` beside the recipe.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Updates {
@@ -277,6 +277,10 @@ pub struct Suite {
     /// Where there are live updates, the tests start servers that are brought up to date at once. What a server prints when
     /// its clients may come.
     pub ready: String,
+    /// Settings that the first state of the series does not know: where a test has a configuration file with one of
+    /// them, its server is started from the last state's build.
+    #[serde(default)]
+    pub new_settings: Vec<String>,
 }
 
 /// A load to measure.

@@ -86,9 +86,9 @@ impl Lineage {
         Self { base, patches: Vec::new() }
     }
 
-    /// Makes the patch that leads on to a build.
-    pub fn diff(&self, new: &Path, patch: &Path) -> Result<Diff> {
-        tools::diff_after(&self.base, &self.patches, new, patch, None)
+    /// Makes the patch that leads on to a build, with what a person wrote for it.
+    pub fn diff(&self, new: &Path, patch: &Path, transform: Option<&Path>) -> Result<Diff> {
+        tools::diff_after(&self.base, &self.patches, new, patch, transform)
     }
 }
 

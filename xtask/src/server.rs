@@ -26,11 +26,11 @@ pub fn task(name: &str, plain: bool) -> Result<()> {
         updated = Some(live_updates(&recipe, &source, updates, compiler)?);
     }
     if let Some(suite) = &recipe.suite {
-        let (tree, lineage) = match updated {
-            Some((last, lineage)) => (last.tree, lineage),
-            None => (source.build(&recipe, compiler)?.0.tree, None),
+        let (built, lineage) = match updated {
+            Some((last, lineage)) => (last, lineage),
+            None => (source.build(&recipe, compiler)?.0, None),
         };
-        own_tests(&recipe, &source, suite, compiler, &tree, lineage.as_ref())?;
+        own_tests(&recipe, &source, suite, compiler, &built, lineage.as_ref())?;
     }
     Ok(())
 }
@@ -55,27 +55,27 @@ fn live_updates(
     Ok((states.pop().context("no states")?, lineage))
 }
 
-/// Runs tests of the server's own in a tree of it. With a lineage, every server that they start is one of the base build that
+/// Runs tests of the server's own in the tree it was built in. With a lineage, every server that they start is one of the base build that
 /// has been updated before its clients hear of it.
 fn own_tests(
     recipe: &Recipe,
     source: &Source,
     suite: &Suite,
     compiler: Compiler,
-    tree: &Path,
+    built: &Built,
     lineage: Option<&Lineage>,
 ) -> Result<()> {
     let what = if lineage.is_some() { "updated servers".into() } else { format!("{} build", compiler.name()) };
     ui::stage(&format!("{}: its own tests, {what}", recipe.package));
     let record = source.folder().join("updated");
     if let Some(lineage) = lineage {
-        put_updater(&tree.join(&recipe.build.program), suite, lineage, &record)?;
+        put_updater(&built.tree.join(&recipe.build.program), suite, lineage, built, &record)?;
     }
     let port = process::free_port()?.min(40_000).to_string();
     let words: Vec<String> = suite.command.iter().map(|word| fill(word, &[("port", &port)])).collect();
     let step = ui::step(suite.tests.join(", "));
     let mut command = cmd::command(&words[0], &words[1..]);
-    command.current_dir(tree);
+    command.current_dir(&built.tree);
     let log = source.folder().join(format!("suite-{}.log", compiler.name()));
     cmd::run_logged(&mut command, &log, Duration::from_secs(suite.minutes * 60))?;
     ensure!(fs::read_to_string(&log)?.contains(&suite.passed), "the tests did not pass; see {}", log.display());
@@ -90,14 +90,16 @@ fn own_tests(
 
 /// Puts a script in the place of the program: it starts the base build, and holds back what that prints until every patch of
 /// the lineage is applied, so that tests do not begin before.
-fn put_updater(program: &Path, suite: &Suite, lineage: &Lineage, record: &Path) -> Result<()> {
+fn put_updater(program: &Path, suite: &Suite, lineage: &Lineage, last: &Built, record: &Path) -> Result<()> {
     if record.exists() {
         fs::remove_file(record)?;
     }
     let patches = lineage.patches.iter().map(|patch| show(patch)).collect::<Vec<_>>().join(" ");
     let values = [
         ("ready", suite.ready.as_str()),
+        ("settings", &suite.new_settings.join("|")),
         ("base", &show(&lineage.base)),
+        ("last", &show(&last.program)),
         ("patches", &patches),
         ("push", &show(&paths::tool("dsu-push"))),
         ("record", &show(record)),
@@ -121,5 +123,12 @@ fn check_updated(record: &Path, lineage: &Lineage) -> Result<()> {
         ui::count(updated, "server"),
         lineage.patches.len()
     ));
+    let fresh = text.lines().filter(|line| line.starts_with("fresh")).count();
+    if fresh > 0 {
+        ui::note(&format!(
+            "{} had settings that the first state does not know: started from the last",
+            ui::count(fresh, "server")
+        ));
+    }
     Ok(())
 }

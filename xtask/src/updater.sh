@@ -2,8 +2,6 @@
 # Starts the base build in this script's place and brings it up to date. What it prints is held back until that is done:
 # whoever waits for it to be ready waits for the updated server.
 pid=$$
-pipe=$(mktemp -u)
-mkfifo "$pipe"
 
 update() {
     local patch said
@@ -32,6 +30,16 @@ relay() {
     exec cat
 }
 
+# A server with settings that the base build does not know.
+for word in "$@"; do
+    if [ -n "{settings}" ] && [ -f "$word" ] && grep -Eq '^({settings})[[:space:]]' "$word"; then
+        echo "fresh: $word" >>"{record}"
+        exec -a "$0" "{last}" "$@"
+    fi
+done
+
+pipe=$(mktemp -u)
+mkfifo "$pipe"
 # Not a child of the server, which might wait for its children.
 (relay &)
 exec -a "$0" "{base}" "$@" >"$pipe"

@@ -195,11 +195,13 @@ impl<'a> Series<'a> {
         let state = &self.states[k];
         let folder = paths::work("servers").join(&self.recipe.package).join("patches");
         fs::create_dir_all(&folder)?;
+        let transform = self.recipe.folder.join(format!("{}.c", state.name));
+        let transform = transform.is_file().then_some(transform);
         let (mut made, mut refused) = (Vec::new(), Vec::new());
         for (program, lineage) in &self.lineages {
             let name = base_name(program.as_ref());
             let patch = folder.join(format!("{k:02}-{}-{name}.dsu", state.name));
-            match lineage.diff(&state.place.join(program), &patch)? {
+            match lineage.diff(&state.place.join(program), &patch, transform.as_deref())? {
                 Diff::Unchanged => {}
                 Diff::Patch(changes) => made.push(Made { program: program.clone(), patch, changes }),
                 Diff::Refused(reasons) => refused.extend(reasons.into_iter().map(|reason| format!("{name}: {reason}"))),

@@ -35,7 +35,7 @@ pub struct PatchHeader {
     pub functions: Table,
     /// +96: [`PatchVariable`]s: variables the process did not have.
     pub variables: Table,
-    /// +112: [`PatchCopy`]s: new initial values for variables of the process.
+    /// +112: [`PatchCopy`]s, sorted by `key`, each once: new initial values for variables of the process.
     pub copies: Table,
     /// +128: [`RequiredType`]s.
     pub types: Table,

@@ -230,8 +230,13 @@ impl Plan<'_> {
     }
 
     fn copies(&mut self, manifest: &Manifest) -> Result<()> {
+        let mut last = None;
         for index in 0..manifest.copies.len() {
             let (at, record) = manifest.copies.get(self.image, index)?;
+            // Else a small patch could take much memory: the value before is kept for the undo.
+            if last.replace(record.key).is_some_and(|last| last >= record.key) {
+                return Err(Refusal::damaged("the variables that it sets are not in order"));
+            }
             let name = text(self.image, at, offset_of!(PatchCopy, name), record.name)?;
             let source = target(self.image, at, offset_of!(PatchCopy, source), record.source, record.size, 0)?;
             let source = source.ok_or_else(|| Refusal::damaged("new contents of a variable are missing"))?;

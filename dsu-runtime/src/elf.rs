@@ -7,6 +7,9 @@ use dsu_abi::status::Status;
 /// Largest address in an image: more than any patch needs, and safe against overflow.
 const LIMIT: u64 = 1 << 31;
 
+/// Most that thread-local variables may take: every thread has its own.
+const TLS_LIMIT: u64 = 64 << 20;
+
 /// `p_flags`.
 pub mod segment_flags {
     /// Executable.
@@ -153,6 +156,9 @@ fn read_program_header(file: &[u8], at: u64, elf: &mut Elf, dynamic: &mut Option
             let align = align.max(1);
             if !align.is_power_of_two() || align > PAGE {
                 return Err(Refusal::damaged("its thread-local variables have a strange alignment"));
+            }
+            if size > TLS_LIMIT {
+                return Err(Refusal::new(Status::BadPatch, &["its thread-local variables take more than 64 MiB"]));
             }
             elf.tls = Some(TlsSegment { address, file_size, size, align });
         }

@@ -130,7 +130,11 @@ fn sections(file: &[u8]) -> Option<Vec<Section>> {
             info: u32_at(file, at + 44)?,
         })
     };
-    (0..u64::from(count)).map(read).collect()
+    let sections = (0..u64::from(count)).map(read).collect::<Option<Vec<Section>>>()?;
+    // Contents do not overlap, or working through all of them could take for ever.
+    let mut sizes = sections.iter().filter(|section| section.kind != NOBITS).map(|section| section.size);
+    let total = sizes.try_fold(0_u64, u64::checked_add)?;
+    (total <= file.len() as u64).then_some(sections)
 }
 
 /// Rebases the file of a patch to where it was loaded.

@@ -28,7 +28,8 @@ impl Image {
             return Err(Refusal::damaged("it has no segments"));
         };
         let start = page_down(first.address);
-        let memory = Mapping::new(page_up(last.end()) - start, libc::PROT_NONE)?;
+        // One page more, which stays inaccessible: whatever runs over the end, here or in the patch, hits nothing else.
+        let memory = Mapping::new(page_up(last.end()) - start + PAGE, libc::PROT_NONE)?;
         let bias = memory.address().wrapping_sub(start);
         let image = Self { memory, bias, segments: elf.segments.clone() };
         for segment in &image.segments {
@@ -95,7 +96,7 @@ impl Image {
 
     /// The memory that the image occupies.
     pub fn memory(&self) -> (u64, u64) {
-        (self.memory.address(), self.memory.length())
+        (self.memory.address(), self.memory.length() - PAGE)
     }
 
     /// The segments.
@@ -114,6 +115,27 @@ impl Image {
     /// Whether the `size` bytes at `address` lie in one segment that has `flags`.
     pub fn contains(&self, address: u64, size: u64, flags: u32) -> bool {
         self.segment_of(address, size).is_some_and(|segment| segment.flags & flags == flags)
+    }
+
+    /// Whether the `size` bytes at `address` came out of the file. Tables must have: a small file has small tables.
+    pub fn holds(&self, address: u64, size: u64) -> bool {
+        self.segment_of(address, size).is_some_and(|segment| address - segment.address + size <= segment.file_size)
+    }
+
+    /// The `N` bytes at `address`, if they came out of the file.
+    pub fn loaded<const N: usize>(&self, address: u64) -> Option<[u8; N]> {
+        // SAFETY: in a segment, all of which are readable.
+        self.holds(address, N as u64).then(|| unsafe { core::ptr::read_unaligned(self.at(address) as *const [u8; N]) })
+    }
+
+    /// Whether the NUL-terminated string at `address` is `text`.
+    pub fn has_text(&self, address: u64, text: &[u8]) -> bool {
+        if self.segment_of(address, text.len() as u64 + 1).is_none() {
+            return false;
+        }
+        // SAFETY: in a segment, all of which are readable.
+        let bytes = unsafe { core::slice::from_raw_parts(self.at(address) as *const u8, text.len() + 1) };
+        bytes.split_last() == Some((&0, text))
     }
 
     /// Reads `N` bytes at `address`.

@@ -28,7 +28,7 @@ impl<T: Copy> Records<T> {
     fn new(image: &Image, field_address: u64, table: Table) -> Result<Self> {
         let address = table.resolve(field_address);
         let size = table.count.checked_mul(size_of::<T>() as u64);
-        if table.count != 0 && !size.is_some_and(|size| image.contains(address, size, 0)) {
+        if table.count != 0 && !size.is_some_and(|size| image.holds(address, size)) {
             return Err(Refusal::damaged("a table points outside of it"));
         }
         Ok(Self { address, count: table.count, kind: PhantomData })
@@ -77,11 +77,12 @@ pub struct Manifest {
 /// Finds the header in the image.
 fn find_header(image: &Image, elf: &Elf) -> Result<u64> {
     let missing = || Refusal::new(Status::BadPatch, &["this is not a patch file (no symbol dsu_patch)"]);
-    let end = image.segment_of(elf.symbols, 24).ok_or_else(missing)?.end();
+    let segment = image.segment_of(elf.symbols, 24).ok_or_else(missing)?;
+    let end = segment.address + segment.file_size;
     // The linker puts the strings behind the symbols; nothing else says how many symbols there are.
     let end = if elf.strings.address > elf.symbols { end.min(elf.strings.address) } else { end };
     let wanted = patch::HEADER_SYMBOL.as_bytes();
-    for index in 1..(end - elf.symbols) / 24 {
+    for index in 1..end.saturating_sub(elf.symbols) / 24 {
         let symbol = crate::relocate::Symbol::read(image, elf, index)?;
         if symbol.section != 0 && symbol.is_named(image, elf, wanted) {
             return Ok(symbol.value);

@@ -55,7 +55,8 @@ pub struct Symbol {
 impl Symbol {
     /// Reads symbol `index`.
     pub fn read(image: &Image, elf: &Elf, index: u64) -> Result<Self> {
-        let bytes: [u8; 24] = image.read(elf.symbols + index * 24)?;
+        let bytes = elf.symbols.checked_add(index * 24).and_then(|address| image.loaded::<24>(address));
+        let bytes = bytes.ok_or_else(|| Refusal::damaged("a symbol is not there"))?;
         let [n0, n1, n2, n3, info, _, s0, s1, value @ ..] = bytes;
         let [v0, v1, v2, v3, v4, v5, v6, v7, ..] = value;
         Ok(Self {
@@ -73,7 +74,8 @@ impl Symbol {
 
     /// Whether this is its name.
     pub fn is_named(&self, image: &Image, elf: &Elf, name: &[u8]) -> bool {
-        self.text(image, elf).is_ok_and(|text| text.as_bytes() == name)
+        let offset = u64::from(self.name);
+        offset < elf.strings.size && image.has_text(elf.strings.address.wrapping_add(offset), name)
     }
 
     fn is_weak(&self) -> bool {
@@ -129,6 +131,7 @@ impl<'a> Relocator<'a> {
 
     /// `DT_RELR`: an even entry is an address; an odd one a bitmap of the 63 words after.
     fn packed(&mut self, range: Range) -> Result<()> {
+        self.check(range)?;
         let mut next = 0_u64;
         for index in 0..range.size / 8 {
             let entry = u64::from_le_bytes(self.image.read(range.address.wrapping_add(index * 8))?);
@@ -145,12 +148,21 @@ impl<'a> Relocator<'a> {
         Ok(())
     }
 
+    /// A table of relocations must be in the file.
+    fn check(&self, range: Range) -> Result<()> {
+        if range.size == 0 || self.image.holds(range.address, range.size) {
+            return Ok(());
+        }
+        Err(Refusal::damaged("its relocations are outside of it"))
+    }
+
     fn add_bias(&self, place: u64) -> Result<()> {
         let value = u64::from_le_bytes(self.image.read(place)?);
         self.image.write(place, self.image.at(value))
     }
 
     fn table(&mut self, range: Range) -> Result<()> {
+        self.check(range)?;
         for index in 0..range.size / 24 {
             let entry: [u64; 3] = self.image.record(range.address.wrapping_add(index * 24))?;
             let [place, info, addend] = entry;
@@ -201,7 +213,7 @@ impl<'a> Relocator<'a> {
         }
         let symbol = Symbol::read(self.image, self.elf, index)?;
         let bound = self.bind_symbol(&symbol)?;
-        // The symbol was read from the image, so its index is bounded by the image's size.
+        // The symbol was read from the file, so its index is bounded by the file's size.
         if self.bound.len() <= slot {
             self.bound.resize(slot + 1, None);
         }
@@ -217,7 +229,7 @@ impl<'a> Relocator<'a> {
             return self.binder.bind(self.image, name, symbol.is_weak());
         }
         match symbol.kind() {
-            STT_TLS => Ok(Bound(Place::ThreadLocal { module: self.module, offset: symbol.value })),
+            STT_TLS => Ok(Bound(Place::ThreadLocal { module: self.own_module()?, offset: symbol.value })),
             STT_GNU_IFUNC => {
                 let name = symbol.text(self.image, self.elf)?;
                 Err(Refusal::new(Status::BadPatch, &["the patch exports the indirect function ", name]))
@@ -233,10 +245,18 @@ impl<'a> Relocator<'a> {
         }
     }
 
+    /// The module of the patch's own thread-local variables. If it has none, the number means nothing yet.
+    fn own_module(&self) -> Result<u64> {
+        match self.elf.tls {
+            Some(_) => Ok(self.module),
+            None => Err(Refusal::damaged("it refers to thread-local variables that it does not have")),
+        }
+    }
+
     /// Module and offset. Without a symbol: the patch's own.
     fn thread_local(&mut self, relocation: &Relocation) -> Result<(u64, u64)> {
         if relocation.symbol == 0 {
-            return Ok((self.module, 0));
+            return Ok((self.own_module()?, 0));
         }
         match self.bind(relocation.symbol)? {
             Bound(Place::ThreadLocal { module, offset }) => Ok((module, offset)),

@@ -140,7 +140,7 @@ pub fn find(image: &Image, elf: &Elf) -> Option<Frames> {
     loop {
         if at == end {
             // The bytes after a segment, up to the end of its page, are mapped and zero.
-            return (end % crate::sys::PAGE != 0 && code != 0)
+            return (crate::sys::page_up(end) - end >= 4 && code != 0)
                 .then(|| Frames { start: image.at(start), code: image.at(code) });
         }
         let mut reader = Reader { image, at, end };
@@ -176,8 +176,11 @@ pub fn find(image: &Image, elf: &Elf) -> Option<Frames> {
 }
 
 /// A common information entry with augmentation `z`, addresses encoded the plain way.
+///
+/// libgcc stops at the first letter that it does not skip to look for `R`, and takes addresses for absolute ones then.
 fn check_common(reader: &mut Reader<'_>) -> Option<()> {
-    if !matches!(reader.byte()?, 1 | 3) || reader.byte()? != b'z' {
+    let version = reader.byte()?;
+    if !matches!(version, 1 | 3) || reader.byte()? != b'z' {
         return None;
     }
     let (mut letters, mut count) = ([0_u8; 8], 0);
@@ -189,7 +192,11 @@ fn check_common(reader: &mut Reader<'_>) -> Option<()> {
         count += 1;
     }
     // Code and data alignment, return address.
-    for _ in 0..3 {
+    reader.leb()?;
+    reader.leb()?;
+    if version == 1 {
+        reader.byte()?;
+    } else {
         reader.leb()?;
     }
     let size = reader.leb()?;
@@ -197,14 +204,17 @@ fn check_common(reader: &mut Reader<'_>) -> Option<()> {
     let mut plain = false;
     for letter in letters.into_iter().take(count) {
         match letter {
-            b'R' => plain = reader.byte()? == PCREL_SDATA4,
-            b'L' => drop(matches!(reader.byte()?, PCREL_SDATA4 | 0xff).then_some(())?),
+            b'R' if !plain => {
+                plain = true;
+                matches!(reader.byte()?, PCREL_SDATA4).then_some(())?;
+            }
+            b'L' => matches!(reader.byte()?, PCREL_SDATA4 | 0xff).then_some(())?,
             // The personality routine: indirect or not, relative, four bytes.
             b'P' => {
                 matches!(reader.byte()?, PCREL_SDATA4 | 0x9b).then_some(())?;
                 reader.u32()?;
             }
-            b'S' | b'B' => {}
+            b'S' if plain => {}
             _ => return None,
         }
     }
@@ -223,4 +233,67 @@ pub fn settle(frames: &Frames) {
     let mut bases = [core::ptr::null(); 3];
     // SAFETY: a look-up, whose result is not used.
     unsafe { _Unwind_Find_FDE(frames.code as *const c_void, &raw mut bases) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elf::{Range, Segment};
+    use crate::image::Source;
+
+    const ADDRESS: u64 = 0x1000;
+    const CODE: u64 = 0x8000;
+
+    /// An entry with its length before it.
+    fn entry(mut body: Vec<u8>) -> Vec<u8> {
+        body.resize(body.len().next_multiple_of(4), 0);
+        [&(body.len() as u32).to_le_bytes(), body.as_slice()].concat()
+    }
+
+    /// A common entry of this version and with these letters; `rest` is what follows the alignments.
+    fn common(version: u8, letters: &str, rest: &[u8]) -> Vec<u8> {
+        entry([&[0, 0, 0, 0, version], letters.as_bytes(), &[0, 1, 0x78], rest].concat())
+    }
+
+    /// Whether the frames of an image are accepted: a common entry, that of a function, and `end`, which ends their
+    /// segment `size` bytes after its begin.
+    fn accepted(common: &[u8], end: &[u8], size: u64) -> bool {
+        let length = (common.len() + 20 + end.len()) as u64;
+        let (header, start) = (ADDRESS, ADDRESS + size - length);
+        let body = start + common.len() as u64 + 4;
+        let numbers = [(body - start) as i32, (CODE - (body + 4)) as i32, 16, 0];
+        let function = entry(numbers.iter().flat_map(|number| number.to_le_bytes()).collect());
+        let mut file = vec![1, PCREL_SDATA4, 0, 0];
+        file.extend(((start - (header + 4)) as i32).to_le_bytes());
+        file.resize((start - ADDRESS) as usize, 0xff);
+        file.extend([common, &function, end].concat());
+        let segment = |address, size, file_size, flags| Segment { offset: 0, address, file_size, size, flags };
+        let segments = vec![segment(ADDRESS, size, size, 0), segment(CODE, 64, 0, segment_flags::X)];
+        let frame_header = Some(Range { address: header, size: 8 });
+        let elf = Elf { segments, frame_header, ..Elf::default() };
+        Image::map(&file, &elf, Source::Copy).is_ok_and(|image| find(&image, &elf).is_some())
+    }
+
+    #[test]
+    fn what_libgcc_reads_otherwise_is_refused() {
+        let zeros = [0; 4];
+        let plain = [16, 1, PCREL_SDATA4];
+        assert!(accepted(&common(1, "zR", &plain), &zeros, 256));
+        assert!(accepted(&common(1, "zRS", &plain), &zeros, 256));
+        assert!(!accepted(&common(1, "zSR", &plain), &zeros, 256));
+        assert!(!accepted(&common(1, "zB", &plain), &zeros, 256));
+        assert!(!accepted(&common(1, "zRR", &[16, 2, PCREL_SDATA4, 0]), &zeros, 256));
+        // The return address is one byte in version 1, and a number of any length in version 3.
+        let long = [0x90, 1, 1, PCREL_SDATA4];
+        assert!(!accepted(&common(1, "zR", &long), &zeros, 256));
+        assert!(accepted(&common(3, "zR", &long), &zeros, 256));
+    }
+
+    #[test]
+    fn a_list_without_an_end() {
+        let common = common(1, "zR", &[16, 1, PCREL_SDATA4]);
+        assert!(accepted(&common, &[], 4092), "the rest of the page is zeros");
+        assert!(!accepted(&common, &[], 4094), "the length after the last one would be on two pages");
+        assert!(!accepted(&common, &[], 4096));
+    }
 }

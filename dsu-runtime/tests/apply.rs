@@ -161,6 +161,55 @@ fn damaged_files_are_refused_and_harm_nobody() {
     assert!(session.ask("greet").starts_with("v2 goodbye"));
 }
 
+/// What a small file could ask for without end.
+#[test]
+fn large_tables_in_small_files_are_refused() {
+    let (dir, mut session, second, _) = setup();
+    let damaged = |what: &str| format!("status 11: the patch file is damaged: {what}");
+    let mut patch = patch2();
+    patch.name = "variant";
+    patch.copies.push(support::emit::Copy { ..patch2().copies.remove(0) });
+    let file = build_patch(dir.path(), &fixture("patch2.c"), &patch, &[]);
+    assert_eq!(
+        session.ask(&format!("push {}", file.display())),
+        damaged("the variables that it sets are not in order")
+    );
+
+    let good = std::fs::read(&second).unwrap();
+    let good = good.as_slice();
+    let word = |at: usize| u64::from_le_bytes(good[at..at + 8].try_into().unwrap());
+    let programs = || (64..64 + 56 * usize::from(good[56])).step_by(56);
+    let program = |kind: u8| programs().rfind(move |&at| good[at] == kind).unwrap();
+    let dynamic = program(2);
+    let entry = |tag: u64| {
+        let start = word(dynamic + 8) as usize;
+        (start..).step_by(16).find(|&at| word(at) == tag).unwrap() + 8
+    };
+    let mut refused = |changes: &[(usize, u64)], says: &str| {
+        let mut bytes = good.to_vec();
+        for (at, value) in changes {
+            bytes[*at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        std::fs::write(&file, bytes).unwrap();
+        assert_eq!(session.ask(&format!("push {}", file.display())), says);
+    };
+    let tls = "status 11: its thread-local variables take more than 64 MiB";
+    refused(&[(program(7) + 40, 1 << 30)], tls);
+    refused(&[(program(7), 0)], &damaged("it refers to thread-local variables that it does not have"));
+    // The last segment gets a gigabyte of zeros.
+    let room = (program(1) + 40, 1 << 30);
+    refused(&[room, (entry(8), 1 << 24)], &damaged("its relocations are outside of it"));
+    let header = good.windows(8).position(|window| window == b"DSUPATCH").unwrap();
+    refused(&[room, (header + 128 + 8, 1 << 24)], &damaged("a table points outside of it"));
+    let relocation = good
+        .chunks_exact(8)
+        .position(|info| info[..4] == [6, 0, 0, 0] && info[4] != 0 && info[5..] == [0; 3])
+        .map(|index| 8 * index)
+        .unwrap();
+    refused(&[room, (relocation, 1 << 56 | 6)], &damaged("a symbol is not there"));
+    assert!(session.ask("greet").starts_with("v1 hello"));
+}
+
 #[test]
 fn not_in_a_signal_handler() {
     let (_dir, mut session, second, _) = setup();

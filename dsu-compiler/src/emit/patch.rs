@@ -147,6 +147,7 @@ impl Manifest {
                 return Err(ProgramError::Collision(a.clone(), b.clone()));
             }
         }
+        self.copies.sort_by_key(|c| key_of(c.name.as_bytes()));
         let mut asm = Assembly::default();
         self.header(&mut asm);
         self.records(&mut asm);

@@ -334,7 +334,9 @@ impl Patch {
             e.long(0);
         }
         e.label(".Lcopies");
-        for copy in &self.copies {
+        let mut copies: Vec<_> = self.copies.iter().collect();
+        copies.sort_by_key(|copy| key(copy.name));
+        for copy in copies {
             e.quad(key(copy.name));
             e.quad(copy.fingerprint);
             e.quad(copy.size);

@@ -196,13 +196,15 @@ impl<'p> Remote<'p> {
     pub fn applied(&self) -> Result<Vec<Applied>> {
         let block = self.read()?;
         let memory = &self.process.memory;
-        let mut patches = Vec::new();
+        let (mut patches, mut most_types) = (Vec::new(), 1 << 16);
         let mut at = block.applied.load(Relaxed);
         let count = block.applied_count.load(Relaxed) as usize;
         // The count bounds the walk: the list may change while we read it.
         while at != 0 && patches.len() < count.min(1 << 16) {
             let record: AppliedPatch = memory.read(at).map_err(|error| self.process.explain(error))?;
             let name = memory.read_bytes(record.name, record.name_len.min(4096) as usize).unwrap_or_default();
+            let types = self.changed_types(&record, most_types);
+            most_types -= types.len() as u64;
             patches.push(Applied {
                 id: record.patch,
                 from: record.from,
@@ -211,7 +213,7 @@ impl<'p> Remote<'p> {
                 applied_at: record.applied_at,
                 pause_ns: record.pause_ns,
                 header: record.header,
-                types: self.changed_types(&record),
+                types,
                 out_of_range: record.out_of_range,
             });
             at = record.next;
@@ -221,9 +223,8 @@ impl<'p> Remote<'p> {
 }
 
 impl Remote<'_> {
-    /// The types that a patch changed.
-    fn changed_types(&self, patch: &AppliedPatch) -> Vec<ChangedType> {
-        const MOST: u64 = 1 << 16;
+    /// The types that a patch changed, `most` of them.
+    fn changed_types(&self, patch: &AppliedPatch, most: u64) -> Vec<ChangedType> {
         let memory = &self.process.memory;
         let at = |index: u64| patch.types.wrapping_add(index * size_of::<TypeStatus>() as u64);
         let read = |index| {
@@ -237,7 +238,7 @@ impl Remote<'_> {
                 blocks: status.blocks.load(Relaxed),
             })
         };
-        (0..patch.type_count.min(MOST)).map_while(read).collect()
+        (0..patch.type_count.min(most)).map_while(read).collect()
     }
 }
 

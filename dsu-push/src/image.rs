@@ -52,7 +52,7 @@ impl ImageError {
 }
 
 impl Image {
-    /// Reads `file`, or finds it among those read before.
+    /// As [`Self::read`], if `file` was not read before.
     pub fn load(file: File) -> Result<Arc<Self>, ImageError> {
         static KNOWN: Mutex<Option<HashMap<FileKey, Arc<Image>>>> = Mutex::new(None);
         let meta = file.metadata().map_err(ImageError::new)?;
@@ -61,12 +61,13 @@ impl Image {
         if let Some(image) = known().as_ref().and_then(|map| map.get(&key)) {
             return Ok(image.clone());
         }
-        let image = Arc::new(Self::parse(file)?);
+        let image = Arc::new(Self::read(file)?);
         known().get_or_insert_default().insert(key, image.clone());
         Ok(image)
     }
 
-    fn parse(file: File) -> Result<Self, ImageError> {
+    /// Reads `file`.
+    pub fn read(file: File) -> Result<Self, ImageError> {
         let cache = ReadCache::new(file);
         let ident = (&cache).read_bytes_at(0, 20).map_err(|()| ImageError::new("it is empty or cannot be read"))?;
         if ident[..4] != *b"\x7fELF" {
@@ -93,12 +94,16 @@ impl Image {
             let Ok(file) = self.file.try_clone() else { return Vec::new() };
             let cache = ReadCache::new(file);
             let Ok(elf) = ElfFile64::<object::Endianness, _>::parse(&cache) else { return Vec::new() };
+            // Names in two tables, which may share their ends; in a damaged file, each could be much longer.
+            let mut room = 4 * self.file.metadata().map_or(0, |meta| meta.len());
             let mut symbols: Vec<_> = elf
                 .symbols()
                 .chain(elf.dynamic_symbols())
                 .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition())
                 .filter_map(|symbol| {
-                    let name = symbol.name().ok().filter(|name| !name.is_empty())?.to_owned();
+                    let name = symbol.name().ok().filter(|name| !name.is_empty())?;
+                    room = room.checked_sub(name.len() as u64)?;
+                    let name = name.to_owned();
                     Some(Symbol { address: symbol.address(), size: symbol.size(), name })
                 })
                 .collect();

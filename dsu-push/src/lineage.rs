@@ -7,13 +7,17 @@ use dsu_abi::{
 };
 use std::mem::offset_of;
 
-/// Longest description that is believed.
+/// Longest lineage that is believed: the program may not be one of ours.
 const LIMIT: u64 = 1 << 30;
 
 /// The lineage of process `pid`, in the format of [`dsu_abi::lineage`], and the number of its patches.
 pub fn lineage(pid: i32) -> Result<(Vec<u8>, usize)> {
-    let process = Process::open(pid)?;
-    let remote = Remote::open(&process)?;
+    lineage_of(&Process::open(pid)?)
+}
+
+/// The lineage of a process.
+pub fn lineage_of(process: &Process) -> Result<(Vec<u8>, usize)> {
+    let remote = Remote::open(process)?;
     // The list may change while it is read: then it is read again.
     for _ in 0..100 {
         let (state, applied) = (remote.read()?.state, remote.applied()?);
@@ -21,7 +25,7 @@ pub fn lineage(pid: i32) -> Result<(Vec<u8>, usize)> {
         for patch in applied.iter().rev() {
             let header: PatchHeader = process.memory.read(patch.header)?;
             let (table, field) = (header.lineage, offset_of!(PatchHeader, lineage) as u64);
-            if table.count > LIMIT {
+            if table.count > LIMIT.saturating_sub(file.len() as u64) {
                 return Err(Error::DamagedControl(format!("the lineage of patch {} is too long", patch.name)));
             }
             let bytes = process.memory.read_bytes(table.resolve(patch.header + field), table.count as usize)?;

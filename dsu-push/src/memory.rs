@@ -63,6 +63,11 @@ pub fn from_bytes<T: Plain>(bytes: &[u8]) -> Option<T> {
     (bytes.len() >= size_of::<T>()).then(|| unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
+/// The words that `bytes` consist of; what is left over at the end is not among them.
+pub fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.chunks_exact(size_of::<u64>()).filter_map(from_bytes)
+}
+
 /// The memory of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {

@@ -19,6 +19,12 @@ use std::{
 /// Larger files are refused before they are read.
 const LIMIT: u64 = 1 << 30;
 
+/// As `libdsu` has it.
+const MOST_SEGMENTS: usize = 64;
+
+/// As `libdsu` has it, the end included.
+const LONGEST_NAME: usize = 4096;
+
 /// A patch: its bytes and the interesting part of its manifest.
 #[derive(Debug)]
 pub struct PatchFile {
@@ -105,16 +111,23 @@ impl Manifest {
             .map(|symbol| symbol.address())
             .or_else(|| elf.section_by_name(section::PATCH).map(|section| section.address()))
             .ok_or("it has no section .dsu.patch")?;
+        let segments: Vec<(u64, &[u8])> = elf
+            .segments()
+            .take(MOST_SEGMENTS + 1)
+            .filter_map(|segment| Some((segment.address(), segment.data().ok()?)))
+            .collect();
+        if segments.len() > MOST_SEGMENTS {
+            return Err("it has more segments than a patch has".into());
+        }
         // What the loader would map at an address, to the end of the segment's file contents.
         let at = |address: u64| -> Option<&[u8]> {
-            elf.segments().find_map(|segment| {
-                let data = segment.data().ok()?;
-                data.get(usize::try_from(address.checked_sub(segment.address())?).ok()?..)
-                    .filter(|rest| !rest.is_empty())
+            segments.iter().find_map(|(start, data)| {
+                data.get(usize::try_from(address.checked_sub(*start)?).ok()?..).filter(|rest| !rest.is_empty())
             })
         };
         let text = |field: u64, reference: Rel32| -> Result<String, Reject> {
             let bytes = reference.resolve(field).and_then(at).ok_or("a name in its manifest is out of bounds")?;
+            let bytes = &bytes[..bytes.len().min(LONGEST_NAME)];
             let end = bytes.iter().position(|&b| b == 0).ok_or("a name in its manifest has no end")?;
             Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
         };
@@ -128,20 +141,27 @@ impl Manifest {
         if header.size as usize != size_of::<PatchHeader>() {
             return Err("its manifest has the wrong size".into());
         }
-        let name = text(address + offset_of!(PatchHeader, name) as u64, header.name)?;
+        let field = |offset: usize| address.wrapping_add(offset as u64);
+        let name = text(field(offset_of!(PatchHeader, name)), header.name)?;
         let after = match header.after {
             Rel32(0) => String::new(),
-            after => text(address + offset_of!(PatchHeader, after) as u64, after)?,
+            after => text(field(offset_of!(PatchHeader, after)), after)?,
         };
-        let first = header.units.resolve(address + offset_of!(PatchHeader, units) as u64);
-        let mut units = Vec::new();
+        let first = header.units.resolve(field(offset_of!(PatchHeader, units)));
+        let (mut units, mut length) = (Vec::new(), 0);
         for index in 0..header.units.count {
             let record = index
                 .checked_mul(size_of::<UnitRecord>() as u64)
                 .map(|offset| first.wrapping_add(offset))
                 .ok_or("its table of units is out of bounds")?;
             let unit: UnitRecord = at(record).and_then(from_bytes).ok_or("its table of units is out of bounds")?;
-            units.push(text(record.wrapping_add(offset_of!(UnitRecord, name) as u64), unit.name)?);
+            let name = text(record.wrapping_add(offset_of!(UnitRecord, name) as u64), unit.name)?;
+            // Each record and each name has its own place in the file.
+            length += size_of::<UnitRecord>() + name.len();
+            if length > bytes.len() {
+                return Err("its table of units is longer than the file".into());
+            }
+            units.push(name);
         }
         Ok(Self {
             name,

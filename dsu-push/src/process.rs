@@ -3,7 +3,7 @@
 use crate::{
     Error, Result,
     image::Image,
-    memory::{Memory, MemoryError},
+    memory::{Memory, MemoryError, words},
 };
 use std::{
     fs::{self, File},
@@ -14,6 +14,9 @@ use std::{
 
 /// The name of the program, as the system shows it.
 pub const OWN_NAME: &str = "dsu-push";
+
+/// No program has anything above this address.
+const HIGHEST: u64 = 1 << 56;
 
 /// The parts of `/proc/PID/status` and `/proc/PID/task/TID/status` that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,12 +145,16 @@ impl Process {
         };
         let entry = entry_point(pid)?;
         let bias = entry.wrapping_sub(image.entry);
+        let control = control.wrapping_add(bias);
+        if control > HIGHEST {
+            return Err(Error::BadExecutable { executable, reason: "its control block is at no address".into() });
+        }
         Ok(Self {
             pid,
             inner_pid: status.inner_id,
             name: status.name,
             executable,
-            control: control.wrapping_add(bias),
+            control,
             image,
             bias,
             memory: Memory::new(pid),
@@ -215,7 +222,7 @@ fn entry_point(pid: i32) -> Result<u64> {
         ErrorKind::PermissionDenied => permission(pid, "access its memory"),
         _ => Error::Vanished,
     })?;
-    let mut words = bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes")));
+    let mut words = words(&bytes);
     while let (Some(tag), Some(value)) = (words.next(), words.next()) {
         if tag == AT_ENTRY {
             return Ok(value);

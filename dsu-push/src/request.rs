@@ -426,7 +426,8 @@ impl<'p> Session<'p> {
         let leader_timeout = self.remote.read()?.request.timeout_ms.load(Relaxed);
         // A leader that waits for other threads gives up now.
         self.remote.set_timeout(0)?;
-        let patience = GRACE + Duration::from_millis(u64::from(leader_timeout));
+        // The block is not trusted to say how long that is.
+        let patience = GRACE + Duration::from_millis(leader_timeout.into()).min(self.timeout);
         let start = Instant::now();
         let mut calm = 0;
         loop {

@@ -5,7 +5,7 @@ use crate::{
     control::{ChangedType, Remote},
     process::Process,
     ptrace::Tracer,
-    symbols::records,
+    symbols::{MOST_RECORDS, records},
     threads::{Activity, Threads, activity},
 };
 use dsu_abi::{
@@ -137,12 +137,16 @@ pub struct ThreadReport {
 
 /// Looks at process `pid`, without stopping it.
 pub fn status(pid: i32) -> Result<StatusReport> {
-    let process = Process::open(pid)?;
-    let remote = Remote::open(&process)?;
+    status_of(&Process::open(pid)?)
+}
+
+/// Looks at a process, without stopping it. Its memory is not trusted: what makes no sense is left out.
+pub fn status_of(process: &Process) -> Result<StatusReport> {
+    let remote = Remote::open(process)?;
     let block = remote.read()?;
     let table = |field: usize| process.control + field as u64;
     let functions = block.functions.resolve(table(offset_of!(Control, functions)));
-    let functions = records::<FunctionRecord>(&process, functions, block.functions.count).unwrap_or_default();
+    let functions = records::<FunctionRecord>(process, functions, block.functions.count).unwrap_or_default();
     // Functions that can be on a stack at an update point, by name and prototype; patches add to them.
     let mut path: HashMap<(u64, u64), bool> = functions
         .iter()
@@ -150,22 +154,26 @@ pub fn status(pid: i32) -> Result<StatusReport> {
         .collect();
 
     let applied = remote.applied()?;
-    let mut units = unit_table(&process, block.units.resolve(table(offset_of!(Control, units))), block.units.count);
-    let mut old_code = Vec::new();
+    let mut units = unit_table(process, block.units.resolve(table(offset_of!(Control, units))), block.units.count);
+    let (mut old_code, mut most) = (Vec::new(), MOST_RECORDS);
     for patch in applied.iter().rev() {
         let Ok(header) = process.memory.read::<PatchHeader>(patch.header) else { continue };
+        // In all of them together.
+        let left = most.checked_sub(header.units.count).and_then(|left| left.checked_sub(header.functions.count));
+        let Some(left) = left else { continue };
+        most = left;
         let at = |field: usize| patch.header + field as u64;
         let first = header.units.resolve(at(offset_of!(PatchHeader, units)));
-        for (name, _) in unit_table(&process, first, header.units.count) {
+        for (name, _) in unit_table(process, first, header.units.count) {
             units.entry(name).or_insert((false, None)).1 = Some(patch.name.clone());
         }
         let first = header.functions.resolve(at(offset_of!(PatchHeader, functions)));
-        for (address, function) in records::<PatchFunction>(&process, first, header.functions.count).unwrap_or_default()
+        for (address, function) in records::<PatchFunction>(process, first, header.functions.count).unwrap_or_default()
         {
             let old = path.get(&(function.key, function.fingerprint)).copied();
             let old = old.or_else(|| path.get(&(function.old_key, function.fingerprint)).copied());
             if old == Some(true) {
-                let name = text(&process, address, offset_of!(PatchFunction, name), function.name);
+                let name = text(process, address, offset_of!(PatchFunction, name), function.name);
                 old_code.push(OldCode { function: name, replaced_by: patch.name.clone() });
             }
             path.insert((function.key, function.fingerprint), function.flags & function_flags::UPDATE_PATH != 0);
@@ -173,9 +181,9 @@ pub fn status(pid: i32) -> Result<StatusReport> {
     }
 
     let first = block.update_points.resolve(table(offset_of!(Control, update_points)));
-    let points = records::<UpdatePointRecord>(&process, first, block.update_points.count).unwrap_or_default();
+    let points = records::<UpdatePointRecord>(process, first, block.update_points.count).unwrap_or_default();
     Ok(StatusReport {
-        pid,
+        pid: process.pid,
         name: process.name.clone(),
         executable: process.executable.clone(),
         updatable: block.flags & flags::UPDATABLE != 0,
@@ -198,15 +206,15 @@ pub fn status(pid: i32) -> Result<StatusReport> {
         update_points: points
             .iter()
             .map(|(address, point)| PointReport {
-                name: text(&process, *address, offset_of!(UpdatePointRecord, name), point.name),
-                function: text(&process, *address, offset_of!(UpdatePointRecord, function), point.function),
-                file: text(&process, *address, offset_of!(UpdatePointRecord, file), point.file),
+                name: text(process, *address, offset_of!(UpdatePointRecord, name), point.name),
+                function: text(process, *address, offset_of!(UpdatePointRecord, function), point.function),
+                file: text(process, *address, offset_of!(UpdatePointRecord, file), point.file),
                 line: point.line,
             })
             .collect(),
         units: units.into_iter().map(|(name, (kept, replaced_by))| UnitReport { name, kept, replaced_by }).collect(),
         old_code,
-        threads: threads(&process, block.thread_offset)?,
+        threads: threads(process, block.thread_offset)?,
     })
 }
 

@@ -1,6 +1,9 @@
 //! Names for addresses in a process: which function is a thread in?
 
-use crate::process::Process;
+use crate::{
+    memory::{Plain, from_bytes, words},
+    process::Process,
+};
 use dsu_abi::{
     control::Control,
     registry::{FunctionRecord, Rel32},
@@ -57,9 +60,9 @@ impl<'p> Namer<'p> {
         // No unwinding: the first word that can be a return address into the program.
         let memory = &self.process.memory;
         let bytes = (0..4).find_map(|halvings| memory.read_bytes(stack & !7, STACK >> halvings).ok())?;
-        bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes"))).find_map(|word| {
+        words(&bytes).find_map(|word| {
             let name = own(word.wrapping_sub(1))?;
-            let before = memory.read_bytes(word - 7, 7).ok()?;
+            let before = memory.read_bytes(word.wrapping_sub(7), 7).ok()?;
             crate::arch::ends_with_call(&before).then_some(name)
         })
     }
@@ -94,17 +97,19 @@ fn current_functions(process: &Process) -> Option<BTreeMap<u64, String>> {
     Some(functions)
 }
 
+/// As many records are looked at: how many there are, the process says, which may be mistaken.
+pub const MOST_RECORDS: u64 = 1 << 20;
+
 /// A table of records in a process, each with its address; `None` if it makes no sense.
-pub fn records<T: crate::memory::Plain>(process: &Process, first: u64, count: u64) -> Option<Vec<(u64, T)>> {
-    const LIMIT: u64 = 1 << 22;
+pub fn records<T: Plain>(process: &Process, first: u64, count: u64) -> Option<Vec<(u64, T)>> {
     let size = size_of::<T>() as u64;
-    if count > LIMIT {
+    if count > MOST_RECORDS {
         return None;
     }
     let bytes = process.memory.read_bytes(first, (count * size) as usize).ok()?;
     bytes
         .chunks_exact(size as usize)
         .enumerate()
-        .map(|(index, chunk)| Some((first + index as u64 * size, crate::memory::from_bytes(chunk)?)))
+        .map(|(index, chunk)| Some((first + index as u64 * size, from_bytes(chunk)?)))
         .collect()
 }

@@ -8,7 +8,7 @@
 
 use crate::{
     arch,
-    memory::{Memory, MemoryError},
+    memory::{Memory, MemoryError, from_bytes},
     process::{self, Process},
     ptrace::Tracer,
 };
@@ -174,7 +174,7 @@ pub fn is_own_call(memory: &Memory, wrapper: u64, stack: u64) -> bool {
 fn has_signal_frame(memory: &Memory, from: u64, to: u64) -> Option<bool> {
     let from = from & !7;
     let bytes = memory.read_bytes(from, (to - from) as usize + arch::SIGNAL_FRAME).ok()?;
-    let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+    let word = |at: usize| bytes.get(at..).and_then(from_bytes::<u64>);
     let is_code = |word: u64| word >> 12 != 0 && word >> 47 == 0;
     let returns = |word: u64| memory.read_bytes(word, 9).is_ok_and(|code| arch::is_signal_return(&code));
     let is_frame = |at: usize| {
@@ -199,7 +199,7 @@ fn thread_pointer(memory: &Memory, tid: i32) -> Option<u64> {
     let mut low = head & !(PAGE - 1);
     let mut bytes = memory.read_bytes(low, (head - low) as usize).ok()?;
     for _ in 0..2 {
-        let word = |at: usize| bytes.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes")));
+        let word = |at: usize| bytes.get(at..).and_then(from_bytes::<u64>);
         let found = (0..bytes.len() / 8).rev().map(|index| index * 8).find(|&at| {
             let address = low + at as u64;
             word(at) == Some(address) && word(at + arch::SELF_POINTER) == Some(address)

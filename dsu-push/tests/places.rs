@@ -54,6 +54,7 @@ fn a_process_that_becomes_another_program_meanwhile() {
     let program = Program::start(&["exec"]);
     let push = Push::run(&["--json", "--timeout", "8", &program.pid_text(), &two()]);
     assert_eq!((push.code, push.outcome().as_str()), (1, "vanished"), "{push:?}");
+    push.expect(1, &["the process went away meanwhile (it ended, or became another program)"]);
     assert!(push.took < Duration::from_secs(3), "{push:?}");
     Push::run(&[&program.pid_text(), &two()]).expect(3, &["was not built with dsu-cc"]);
 }

@@ -112,13 +112,18 @@ fn with_control_byte(name: &str, offset: usize, byte: u8) -> Program {
 
 #[test]
 fn control_blocks_of_other_kinds() {
-    let push = |program: &Program| Push::run(&["--json", &program.pid_text(), &two()]);
-    let other = push(&with_control_byte("other-protocol", 8, 77));
+    let push_to = |program: &Program| Push::run(&["--json", &program.pid_text(), &two()]);
+    let other = push_to(&with_control_byte("other-protocol", 8, 77));
     other.expect(3, &["other-protocol", "speaks protocol 77", "speaks protocol 3"]);
     let pointless = with_control_byte("pointless", 20, 0);
-    let push = push(&pointless);
-    push.expect(3, &["no-update-points", "without update points", "--suggest-update-points"]);
+    push_to(&pointless).expect(3, &["no-update-points", "without update points", "--suggest-update-points"]);
     Push::run(&["--status", &pointless.pid_text()]).expect(0, &["not updatable: built without update points"]);
+    for (offset, says) in [(0, "it does not begin as one; nothing was changed"), (13, "its size is ")] {
+        let damaged = with_control_byte(&format!("damaged-{offset}"), offset, 0xff);
+        let says = ["the control block of the process is damaged: ", says].concat();
+        push_to(&damaged).expect(1, &["damaged-control", &says]);
+        Push::run(&["--status", &damaged.pid_text()]).expect(1, &[&says]);
+    }
 }
 
 #[test]

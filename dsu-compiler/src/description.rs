@@ -15,8 +15,9 @@ use dsu_abi::Id;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::analyse::model::Model;
-use crate::analyse::points::Points;
+use crate::analyse::model::{FunctionRef, Model, Unit, VariableRef};
+use crate::analyse::points::{CallRef, Place, Point, Points};
+use crate::facts::check::{self, Misfit};
 
 const MAGIC: &[u8; 8] = b"DSUPROG\0";
 const VERSION: u32 = 8;
@@ -63,6 +64,9 @@ pub enum DescriptionError {
     /// The payload does not decode.
     #[error("section .dsu.program is damaged: {0}")]
     Encoding(#[from] postcard::Error),
+    /// Its parts do not belong together.
+    #[error("section .dsu.program is damaged: {0}")]
+    Misfit(String),
     /// Not an ELF file.
     #[error("not an ELF file: {0}")]
     Elf(#[from] object::Error),
@@ -100,7 +104,46 @@ impl Description {
     /// # Errors
     /// When it is not a description.
     pub fn of_payload(payload: &[u8]) -> Result<Self, DescriptionError> {
-        Ok(postcard::from_bytes(payload)?)
+        let description: Self = postcard::from_bytes(payload)?;
+        description.check()?;
+        Ok(description)
+    }
+
+    /// Checks that every index and every place in a text leads somewhere: nothing that uses a description looks again.
+    fn check(&self) -> Result<(), DescriptionError> {
+        // All fields, so that none is forgotten when one is added.
+        let Self { state: _, output: _, model, points, foreign: _, slots, objects: _ } = self;
+        let Model { units, functions, variables, touched: _, allocators: _ } = model;
+        let misfit = |what: &str| Err(DescriptionError::Misfit(what.to_owned()));
+        for unit in units {
+            let Unit { name, object: _, image, facts, kept: _, defines: _ } = unit;
+            check::check(facts, &image.text)
+                .map_err(|Misfit(what)| DescriptionError::Misfit(format!("unit {name} has {what}")))?;
+        }
+        let facts = |unit: usize| units.get(unit).map(|unit| &unit.facts);
+        let function = |at: &FunctionRef| facts(at.unit).is_some_and(|facts| at.function < facts.functions.len());
+        let variable = |at: &VariableRef| facts(at.unit).is_some_and(|facts| at.variable < facts.variables.len());
+        let call = |at: &CallRef| facts(at.unit).is_some_and(|facts| at.reference < facts.references.len());
+        let Points { list, path, below } = points;
+        let mut named = functions.values().chain(path).chain(below).chain(list.iter().flat_map(|point| &point.path));
+        if !named.all(function) || !variables.values().all(variable) {
+            return misfit("a function or variable that is not there");
+        }
+        let a_loop = |point: &Point| match point.place {
+            Place::Loop(index) => facts(point.function.unit).is_some_and(|facts| index < facts.loops.len()),
+            Place::Entry | Place::Annotation => true,
+        };
+        let quiescent = |point: &Point| point.quiescent.iter().all(|q| !q.chain.is_empty() && q.chain.iter().all(call));
+        if !list.iter().all(|point| function(&point.function) && a_loop(point) && quiescent(point)) {
+            return misfit("an update point that is not there");
+        }
+        let slot = |(unit, slots): (usize, &BTreeSet<usize>)| {
+            slots.iter().all(|s| function(&FunctionRef { unit, function: *s }))
+        };
+        if slots.len() != units.len() || !slots.iter().enumerate().all(slot) {
+            return misfit("slots of functions that are not there");
+        }
+        Ok(())
     }
 
     /// The payload in the bytes of the section.
@@ -136,5 +179,87 @@ impl Description {
         let elf = object::File::parse(file)?;
         let section = elf.section_by_name(dsu_abi::section::PROGRAM).ok_or(DescriptionError::Missing)?;
         Self::decompress(section.data()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Argument, Reference, Returned, Source, Target, UnitFacts, Usage};
+    use crate::unit::UnitImage;
+
+    /// Why the description of a program with these facts is refused.
+    fn refused(facts: UnitFacts, change: impl FnOnce(&mut Description)) -> Option<String> {
+        let text = "int caf\u{e9};".to_owned();
+        let (source, directory, compiler) = ("a.c".to_owned(), "/".to_owned(), "cc".to_owned());
+        let image = UnitImage { source, directory, compiler, flags: Vec::new(), text };
+        let (name, object, defines) = ("a.c".to_owned(), "a.o".to_owned(), Vec::new());
+        let unit = Unit { name, object, image, facts, kept: None, defines };
+        let model = Model { units: vec![unit], ..Model::default() };
+        let mut description = Description { model, slots: vec![BTreeSet::new()], ..Description::default() };
+        change(&mut description);
+        Description::of_payload(&description.payload().ok()?).err().map(|error| error.to_string())
+    }
+
+    fn reference(at: usize, target: Target) -> UnitFacts {
+        let references = vec![Reference { at, target, usage: Usage::Read, inside: None }];
+        UnitFacts { references, variables: vec![variable()], ..UnitFacts::default() }
+    }
+
+    fn variable() -> crate::facts::Variable {
+        crate::facts::Variable {
+            name: "v".into(),
+            symbol: "v".into(),
+            internal: false,
+            reachable: true,
+            function: None,
+            ordinal: 1,
+            thread_local: false,
+            constant: false,
+            volatile: false,
+            alias: None,
+            section: None,
+            aliased: false,
+            addressed: false,
+            labels: false,
+            ty: "int".into(),
+            size: 4,
+            element: None,
+            scalar: true,
+            definition: None,
+            declarations: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_refused() {
+        assert_eq!(refused(reference(4, Target::Variable(0)), |_| {}), None);
+        let outside = "section .dsu.program is damaged: unit a.c has a place outside of the text";
+        assert_eq!(refused(reference(11, Target::Variable(0)), |_| {}).as_deref(), Some(outside));
+        assert_eq!(
+            refused(reference(8, Target::Variable(0)), |_| {}).as_deref(),
+            Some(outside),
+            "inside of a character"
+        );
+        assert!(refused(reference(4, Target::Variable(1)), |_| {}).is_some());
+        assert!(refused(reference(4, Target::Function(0)), |_| {}).is_some());
+        let nowhere = FunctionRef { unit: 0, function: 0 };
+        assert!(refused(UnitFacts::default(), |d| d.points.path.extend([nowhere])).is_some());
+        assert!(refused(UnitFacts::default(), |d| d.model.functions.extend([("f".into(), nowhere)])).is_some());
+        assert!(refused(UnitFacts::default(), |d| d.slots[0].extend([0])).is_some());
+        assert!(refused(UnitFacts::default(), |d| d.slots.clear()).is_some());
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let mut sources = Vec::new();
+        for _ in 0..10_000 {
+            sources = vec![Source::Call { callee: 0, arguments: vec![Argument { sources, ..Argument::default() }] }];
+        }
+        let returned = vec![Returned { function: 0, sources, filled: false }];
+        // Writing, comparing and dropping such a thing recurses, too: on a stack that is large enough for it.
+        let test = || refused(UnitFacts { returned, ..UnitFacts::default() }, |_| {});
+        let says = std::thread::Builder::new().stack_size(1 << 28).spawn(test).unwrap().join().unwrap();
+        assert!(says.is_some_and(|says| says.starts_with("section .dsu.program is damaged")));
     }
 }

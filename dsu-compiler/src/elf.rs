@@ -75,14 +75,15 @@ pub fn executable(bytes: &[u8]) -> Result<Executable> {
     // The linker makes hidden symbols local.
     let defined = file.symbols().filter(|s| !s.is_undefined());
     let exported = file.dynamic_symbols().filter(|s| s.is_global() && !s.is_undefined());
+    let mut room = Room::new(bytes);
     let dynamic = file.elf_program_headers().iter().any(|p| p.p_type.get(object::LittleEndian).0 == PT_INTERP);
     Ok(Executable {
         executable: matches!(header.kind, ET_EXEC | ET_DYN),
         dynamic,
         machine: header.machine,
         stripped: file.symbols().next().is_none(),
-        defined: names(defined),
-        exported: names(exported),
+        defined: room.names(defined)?,
+        exported: room.names(exported)?,
     })
 }
 
@@ -92,11 +93,33 @@ pub fn executable(bytes: &[u8]) -> Result<Executable> {
 /// When it is not a 64-bit little-endian ELF file, or damaged.
 pub fn wanted(bytes: &[u8]) -> Result<HashSet<String>> {
     let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(bytes)?;
-    Ok(names(file.dynamic_symbols().filter(|s| s.is_global() && s.is_undefined())))
+    Room::new(bytes).names(file.dynamic_symbols().filter(|s| s.is_global() && s.is_undefined()))
 }
 
-fn names<'a>(symbols: impl Iterator<Item = impl ObjectSymbol<'a>>) -> HashSet<String> {
-    symbols.filter_map(|s| s.name().ok().filter(|n| !n.is_empty()).map(str::to_owned)).collect()
+/// How many bytes of names are believed. They may share their ends, but in a damaged file each of very many could be as
+/// long as the file.
+struct Room(usize);
+
+impl Room {
+    fn new(file: &[u8]) -> Self {
+        Self(file.len().saturating_mul(16))
+    }
+
+    fn name(&mut self, name: &str) -> Result<String> {
+        let too_long = || ElfError::Damaged("the names of its symbols are longer than the file".into());
+        self.0 = self.0.checked_sub(name.len()).ok_or_else(too_long)?;
+        Ok(name.to_owned())
+    }
+
+    fn names<'a>(&mut self, symbols: impl Iterator<Item = impl ObjectSymbol<'a>>) -> Result<HashSet<String>> {
+        let mut names = HashSet::new();
+        for symbol in symbols {
+            if let Some(name) = symbol.name().ok().filter(|name| !name.is_empty()) {
+                names.insert(self.name(name)?);
+            }
+        }
+        Ok(names)
+    }
 }
 
 /// A section's contents, if it has that section.
@@ -160,6 +183,7 @@ pub fn object(bytes: &[u8]) -> Result<Option<ObjectFacts>> {
     let mut facts = ObjectFacts { units, ..ObjectFacts::default() };
     facts.symbols.content = content(&file);
     facts.symbols.lto = file.sections().any(|s| s.name().is_ok_and(|n| n.starts_with(".gnu.lto_")));
+    let mut room = Room::new(bytes);
     for symbol in file.symbols() {
         let Ok(name) = symbol.name() else { continue };
         if name.is_empty() || symbol.is_local() {
@@ -167,11 +191,11 @@ pub fn object(bytes: &[u8]) -> Result<Option<ObjectFacts>> {
         }
         facts.slim_lto |= name == "__gnu_lto_slim";
         if symbol.is_undefined() {
-            facts.symbols.undefined.push(name.to_owned());
+            facts.symbols.undefined.push(room.name(name)?);
             continue;
         }
         facts.symbols.defined.push(DefinedSymbol {
-            name: name.to_owned(),
+            name: room.name(name)?,
             tls: symbol.elf_symbol().st_info.0 & 0xf == STT_TLS,
             weak: symbol.is_weak(),
             common: symbol.is_common(),

@@ -75,7 +75,14 @@ impl State {
     /// # Errors
     /// When the executable has no description, or a damaged one.
     pub fn of_executable(file: &[u8]) -> Result<Self, DescriptionError> {
-        let payload = Description::payload_of_executable(file)?;
+        Self::of_payload(Description::payload_of_executable(file)?)
+    }
+
+    /// The state that a description, as [`Description::payload`] wrote it, is of.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn of_payload(payload: Vec<u8>) -> Result<Self, DescriptionError> {
         Ok(Self { description: Description::of_payload(&payload)?, taken: Vec::new(), payload })
     }
 

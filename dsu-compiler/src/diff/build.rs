@@ -51,10 +51,7 @@ pub fn build(diff: &Diff, options: &Options) -> Result<(), DiffError> {
     std::fs::create_dir_all(directory).map_err(|e| io(directory.display(), e))?;
     let builder = Builder::new(diff);
     let units: Vec<usize> = diff.changes.replaced.iter().copied().collect();
-    let mut texts = Vec::new();
-    for &unit in &units {
-        texts.push(builder.rewrite(unit)?);
-    }
+    let texts = builder.texts()?;
     let objects = compile(diff, directory, &units, &texts)?;
     let symbols = objects.iter().map(|o| read_symbols(o)).collect::<Result<Vec<_>, _>>()?;
     let manifest = builder.manifest(&units, &texts, &symbols, options)?;
@@ -62,6 +59,14 @@ pub fn build(diff: &Diff, options: &Options) -> Result<(), DiffError> {
     std::fs::write(&step, &diff.lineage).map_err(|e| io(step.display(), e))?;
     let assembly = manifest.assemble(&step)?;
     link(diff, directory, &objects, &assembly, options)
+}
+
+/// The texts of the replaced units as the patch has them.
+///
+/// # Errors
+/// When the facts of a unit do not fit its text.
+pub fn texts(diff: &Diff) -> Result<Vec<String>, DiffError> {
+    Ok(Builder::new(diff).texts()?.into_iter().map(|(text, _)| text).collect())
 }
 
 fn io(what: impl std::fmt::Display, error: std::io::Error) -> DiffError {
@@ -119,6 +124,10 @@ impl<'a> Builder<'a> {
         let own = |at: &VariableRef| at.unit == unit;
         let named = |fate: &Fate| !matches!(fate, Fate::Bind(_) | Fate::Private);
         self.diff.data.fates.iter().filter(|(at, fate)| own(at) && named(fate)).map(|(at, _)| at.variable).collect()
+    }
+
+    fn texts(&self) -> Result<Vec<(String, Uses)>, DiffError> {
+        self.diff.changes.replaced.iter().map(|unit| self.rewrite(*unit)).collect()
     }
 
     fn rewrite(&self, unit: usize) -> Result<(String, Uses), DiffError> {

@@ -174,9 +174,15 @@ fn is_marker(line: &str) -> bool {
 
 /// Lines with tokens other than directives.
 fn written_lines(text: &str) -> usize {
-    let line_of = |at: usize| text[..at].matches('\n').count();
-    let tokens = Lexer::new(text, 0).filter(|t| t.kind != Kind::Directive);
-    tokens.flat_map(|t| line_of(t.start)..=line_of(t.end.saturating_sub(1))).collect::<BTreeSet<_>>().len()
+    // In bytes: the last one of a token may be the last one of a character.
+    let line_ends = |from: usize, to: usize| text.as_bytes()[from..to].iter().filter(|&&byte| byte == b'\n').count();
+    let (mut lines, mut line, mut counted) = (BTreeSet::new(), 0, 0);
+    for token in Lexer::new(text, 0).filter(|t| t.kind != Kind::Directive) {
+        line += line_ends(counted, token.start);
+        counted = token.start;
+        lines.extend(line..=line + line_ends(token.start, token.end - 1));
+    }
+    lines.len()
 }
 
 /// The functions that a text defines: a name, brackets, and a body, outside of everything.
@@ -248,6 +254,12 @@ mod tests {
         assert_eq!((d.sections[1].unit.as_str(), d.lines), ("net/io.c", 5));
         assert!(d.sections[1].text.contains("# 10 \"t.c\"\nint dsu_transform_state"));
         assert!(d.defines("dsu_transform_state") && !d.defines("dsu_transform_x"));
+    }
+
+    #[test]
+    fn tokens_may_end_with_a_letter_of_several_bytes() {
+        let d = Directives::parse("t.c", "int f(void)\n{\n    return n\u{e9}\n}\n\u{e9}").expect("is fine");
+        assert_eq!(d.lines, 5);
     }
 
     #[test]

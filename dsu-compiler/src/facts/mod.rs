@@ -7,6 +7,7 @@ use dsu_abi::Id;
 use serde::{Deserialize, Serialize};
 
 mod access;
+pub mod check;
 pub mod content;
 pub mod extract;
 mod flow;
@@ -526,7 +527,8 @@ pub struct Argument {
     pub parameters: Vec<usize>,
     /// They are multiplied.
     pub product: bool,
-    /// If it is a pointer: where it comes from.
+    /// If it is a pointer: where it comes from. At most [`returned::DEEPEST`] calls deep.
+    #[serde(deserialize_with = "returned::nested")]
     pub sources: Vec<Source>,
 }
 

@@ -3,7 +3,11 @@
 //!
 //! Values are followed through local variables, regardless of order; whatever cannot be followed is [`Source::Other`].
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::clang::{self, Node};
 use crate::facts::{Argument, Source};
@@ -14,6 +18,24 @@ const FILLERS: &[&str] = &[
     "memcpy", "memmove", "mempcpy", "bcopy", "strcpy", "strncpy", "stpcpy", "strcat", "sprintf", "snprintf", "read",
     "recv", "fread", "fgets", "memccpy",
 ];
+
+/// How deep calls in arguments of calls are followed.
+pub const DEEPEST: usize = 32;
+
+/// Reads the sources of an argument; an error where they are nested too deeply.
+pub fn nested<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Source>, D::Error> {
+    thread_local! {
+        static DEPTH: Cell<usize> = const { Cell::new(0) };
+    }
+    let depth = DEPTH.get();
+    if depth == DEEPEST {
+        return Err(D::Error::custom("calls are nested too deeply"));
+    }
+    DEPTH.set(depth + 1);
+    let sources = Vec::deserialize(from);
+    DEPTH.set(depth);
+    sources
+}
 
 /// The function a call calls, as an index into the facts.
 type Index<'i, 'a> = &'i mut dyn FnMut(Node<'a>) -> usize;
@@ -125,6 +147,8 @@ struct Flow<'a, 't> {
     /// Variables that something is copied to.
     filled: HashSet<usize>,
     returns: Vec<Node<'a>>,
+    /// How many calls the expression being followed is an argument of.
+    depth: Cell<usize>,
 }
 
 impl<'a> Flow<'a, '_> {
@@ -230,7 +254,13 @@ impl<'a> Flow<'a, '_> {
         self.mentioned(node, &mut HashSet::new(), &mut parameters, &mut product);
         let mut sources = Vec::new();
         if node.ty().canonical().kind() == clang::T_POINTER {
-            self.sources(node, seen, index, &mut sources);
+            if self.depth.get() == DEEPEST {
+                sources.push(Source::Other);
+            } else {
+                self.depth.set(self.depth.get() + 1);
+                self.sources(node, seen, index, &mut sources);
+                self.depth.set(self.depth.get() - 1);
+            }
         }
         Argument { parameters: parameters.into_iter().collect(), product, sources }
     }

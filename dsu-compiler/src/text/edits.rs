@@ -37,7 +37,7 @@ impl Edits {
     /// an end nest properly: of two ranges with one start, the longer one opens first. Of two equal ranges the first one
     /// wrapped is the outer one.
     pub fn wrap(&mut self, start: usize, end: usize, open: impl Into<String>, close: impl Into<String>) {
-        let (length, number) = ((end - start) as i64, self.list.len() as i64);
+        let (length, number) = (end.saturating_sub(start) as i64, self.list.len() as i64);
         self.list.push(Edit { at: start, remove: 0, rank: ((1 << 40) - length, number), insert: open.into() });
         self.list.push(Edit { at: end, remove: 0, rank: (length - (1 << 40), -number), insert: close.into() });
     }
@@ -53,7 +53,7 @@ impl Edits {
         for edit in &self.list {
             let kept = text.get(done..edit.at).ok_or(Overlap(edit.at))?;
             let _ = write!(result, "{kept}{}", edit.insert);
-            done = edit.at + edit.remove;
+            done = edit.at.saturating_add(edit.remove);
         }
         result.push_str(text.get(done..).ok_or(Overlap(done))?);
         Ok(result)
@@ -75,6 +75,16 @@ mod tests {
         edits.insert(4, "2");
         assert_eq!(edits.apply("f(x);")?, "<[(F)](x)>12;");
         Ok(())
+    }
+
+    #[test]
+    fn places_that_make_no_sense_are_errors() {
+        let mut edits = Edits::default();
+        edits.wrap(4, 1, "<", ">");
+        assert!(edits.apply("abcdef").is_ok());
+        let mut edits = Edits::default();
+        edits.replace(1, usize::MAX, "x");
+        assert!(edits.apply("abcdef").is_err());
     }
 
     #[test]

@@ -35,6 +35,9 @@ const MORE: &[Need] = &[
     Need { what: "valgrind", there: || has("valgrind"), packages: &["valgrind"] },
 ];
 
+/// For libFuzzer.
+const FUZZ: &[Need] = &[Need { what: "a C++ compiler", there: || has("c++"), packages: &["g++"] }];
+
 /// Makes sure that what the tools and the demo need is installed.
 pub fn basic() -> Result<()> {
     ensure(BASIC.iter())
@@ -43,6 +46,11 @@ pub fn basic() -> Result<()> {
 /// Makes sure that what anything here needs is installed.
 pub fn all() -> Result<()> {
     ensure(BASIC.iter().chain(MORE))
+}
+
+/// Makes sure that what the fuzzers need is installed.
+pub fn fuzz() -> Result<()> {
+    ensure(BASIC.iter().chain(FUZZ))
 }
 
 fn ensure(needs: impl Iterator<Item = &'static Need>) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Tasks of this repository: `cargo xtask demo`, `test`, `server NAME`, `bench`.
+//! Tasks of this repository: `cargo xtask demo`, `test`, `server NAME`, `bench`, `fuzz`.
 
 mod bench;
 mod build;
@@ -8,6 +8,7 @@ mod demo;
 mod deps;
 mod fetch;
 mod ftp;
+mod fuzz;
 mod lines;
 mod live;
 mod paths;
@@ -51,6 +52,20 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Fuzz what reads bytes from outside; see DESIGN.md
+    Fuzz {
+        /// Only one target; default: all, one after the other
+        target: Option<String>,
+        /// How long each
+        #[arg(long, default_value_t = 300)]
+        seconds: u64,
+        /// Without AddressSanitizer: several times as fast
+        #[arg(long)]
+        plain: bool,
+        /// Instead, run one input
+        #[arg(long, requires = "target")]
+        input: Option<std::path::PathBuf>,
+    },
     /// Install what is needed to build, test and run everything
     Deps,
     /// Measure what being updatable costs
@@ -83,6 +98,9 @@ fn main() -> ExitCode {
         Task::Changes { sanitizers } => changes::task(sanitizers),
         Task::Tutorial => tools::build().and_then(|()| tutorial::task()),
         Task::Test { quick } => test::task(quick),
+        Task::Fuzz { target, seconds, plain, input } => {
+            fuzz::task(target.as_deref(), &fuzz::Effort { seconds, plain, input })
+        }
         Task::Deps => deps::all(),
         Task::Bench { only, pairs, builds, null } => {
             bench::task(only.as_deref(), &bench::Effort { pairs, builds, null })

@@ -44,7 +44,7 @@ fn ask(tools: &Toolchain, flags: &[&str]) -> SlotCalls {
 /// What the compiler makes of the probe; `None` if it refuses.
 fn assembler_text(tools: &Toolchain, flags: &[&str]) -> Option<String> {
     let mut command = tools.command();
-    command.args(flags).args(["-w", "-x", "cpp-output", "-S", "-", "-o", "-"]);
+    command.args(flags).args(["-w", "-x", "c", "-S", "-", "-o", "-"]);
     Toolchain::without_dependencies(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;

@@ -4,8 +4,8 @@
 
 use crate::facts::{
     Argument, Conversion, Creation, Definition, Field, FieldUse, Flow, Function, Handed, IndirectCall, InitializerList,
-    Item, Loop, Origin, Outcome, Reference, Returned, Site, Source, Target, TypeDefinition, TypeText, TypeUse, UnitFacts, UnsetLocal, Usage,
-    Variable, VariableDefinition,
+    Item, Loop, Origin, Outcome, Reference, Returned, Site, Source, Target, TypeDefinition, TypeText, TypeUse,
+    UnitFacts, UnsetLocal, Usage, Variable, VariableDefinition,
 };
 
 /// What does not fit: an index, or a place in the text.

@@ -59,7 +59,8 @@ impl<'a> Flows<'a> {
         let unwritten = !self.model.used_outside(at)
             && self.model.uses_of(at).all(|(unit, reference)| match reference.usage {
                 Usage::Write | Usage::Lend => false,
-                Usage::Escape => {
+                // A pointer to constant memory, too: `strchr` gives one back that is not.
+                Usage::Escape | Usage::Keep | Usage::KeepElement => {
                     let fate = self.of_reference(unit, reference);
                     !fate.written && !fate.kept && (!fate.stored || self.holds_still(unit, reference, seen).is_some())
                 }

@@ -265,7 +265,8 @@ impl Climb<'_, '_> {
     fn converted(&mut self, parent: Node<'_>, child: Node<'_>, depth: Depth) -> Option<State> {
         let (to, from) = (parent.ty().canonical(), child.ty().canonical());
         if to.kind() != clang::T_POINTER {
-            return if to.is_number() { None } else { self.lost(depth) };
+            // Whether there is a pointer may be asked; a number may become a pointer again.
+            return if to.spelling() == "_Bool" { None } else { self.lost(depth) };
         }
         let plain = |ty: clang::Type<'_>| {
             let name = ty.pointee().canonical().spelling();

@@ -195,7 +195,6 @@ fn climb_pointer(parent: Node<'_>, child: Node<'_>, text: &str, element: bool) -
             }
             Some("+" | "-") => Step::Climb(State::Pointer(element)),
             Some("==" | "!=" | "&&" | "||") => Step::Done(Usage::Point),
-            Some("=") if is_local(parent.children().first().copied()) => Step::Done(Usage::Point),
             _ if points_to_const() => Step::Done(keep),
             _ => Step::Done(Usage::Escape),
         },
@@ -206,7 +205,6 @@ fn climb_pointer(parent: Node<'_>, child: Node<'_>, text: &str, element: bool) -
         },
         clang::CALL if points_to_const() && gives_pointer(parent) => Step::Done(Usage::Escape),
         clang::CALL if points_to_const() && calls_library(parent) => Step::Done(Usage::Point),
-        clang::VARIABLE if points_to_const() && is_local(Some(parent)) => Step::Done(Usage::Point),
         _ if points_to_const() => Step::Done(keep),
         _ => Step::Done(Usage::Escape),
     }
@@ -244,15 +242,13 @@ fn is_zero(subscript: Node<'_>, text: &str) -> bool {
     index.and_then(|(start, end)| text.get(start..end)).is_some_and(|t| t.trim() == "0")
 }
 
-/// Whether a declaration is one of an automatic variable, or an expression names one.
-fn is_local(node: Option<Node<'_>>) -> bool {
-    let declaration = node.and_then(|n| if n.kind() == clang::DECL_REF { n.referenced() } else { Some(n) });
-    declaration.is_some_and(|d| d.kind() == clang::VARIABLE && !d.has_global_storage())
-}
+/// Functions of the C library that keep a pointer to `const`.
+const KEEPERS: &[&str] = &["openlog", "pthread_setspecific", "thrd_create", "tss_set"];
 
-/// Whether a call is one of a function of a system header: those do not keep what they get as pointer to `const`.
+/// Whether a call is one of a function of a system header: but for a few, they do not keep what they get as pointer to
+/// `const`.
 pub(super) fn calls_library(call: Node<'_>) -> bool {
-    callee(call).is_some_and(|f| f.in_system_header())
+    callee(call).is_some_and(|f| f.in_system_header() && !KEEPERS.contains(&f.name().as_str()))
 }
 
 /// The function that a call names.

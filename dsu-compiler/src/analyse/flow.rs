@@ -94,9 +94,18 @@ impl<'a> Flows<'a> {
         stored.filter_map(|(unit, r)| self.holds_still(unit, r, &mut BTreeSet::from([at]))).collect()
     }
 
-    /// Whether it takes more than the expressions in which a variable is named to know what becomes of its address.
-    pub fn is_followed(&self, at: VariableRef) -> bool {
-        self.model.uses_of(at).any(|(_, r)| matches!(r.usage, Usage::Keep | Usage::Escape))
+    /// Whether the address of a variable is handed to other functions, or to whoever: a function that keeps it to itself
+    /// goes on with the old table to its end. What the table points to is asked about where that is replaced.
+    pub fn is_handed_on(&self, at: VariableRef) -> bool {
+        let own = |outcome: &Outcome| match outcome {
+            Outcome::Written | Outcome::Counted | Outcome::ContentsLost => false,
+            Outcome::Passed { contents, .. } | Outcome::Called { contents, .. } => !contents,
+            Outcome::Stored | Outcome::Lost => true,
+        };
+        self.model.uses_of(at).filter(|(_, r)| matches!(r.usage, Usage::Keep | Usage::Escape)).any(|(unit, r)| {
+            let flow = self.known.get(&(unit, Origin::Reference(r.at)));
+            flow.is_none_or(|flow| flow.outcomes.iter().any(own))
+        })
     }
 
     /// Where the address of a variable, or of a part of it, may be kept longer than the calls that it is passed to.

@@ -279,7 +279,7 @@ impl Decider<'_> {
             let tables = std::iter::once(old_at).chain(self.old_flows.holders(old_at));
             tables.into_iter().find_map(|table| self.basis.still.use_of(self.basis.old, table))
         };
-        kept.or_else(|| if self.old_flows.is_followed(old_at) { handed_on() } else { None })
+        kept.or_else(|| if self.old_flows.is_handed_on(old_at) { handed_on() } else { None })
     }
 
     /// Tables that hold the address of one that the patch brings anew get their new initial values, too.

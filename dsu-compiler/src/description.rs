@@ -206,29 +206,9 @@ mod tests {
         UnitFacts { references, variables: vec![variable()], ..UnitFacts::default() }
     }
 
-    fn variable() -> crate::facts::Variable {
-        crate::facts::Variable {
-            name: "v".into(),
-            symbol: "v".into(),
-            internal: false,
-            reachable: true,
-            function: None,
-            ordinal: 1,
-            thread_local: false,
-            constant: false,
-            volatile: false,
-            alias: None,
-            section: None,
-            aliased: false,
-            addressed: false,
-            labels: false,
-            ty: "int".into(),
-            size: 4,
-            element: None,
-            scalar: true,
-            definition: None,
-            declarations: Vec::new(),
-        }
+    fn variable() -> Variable {
+        let (name, symbol, ty) = ("v".into(), "v".into(), "int".into());
+        Variable { name, symbol, reachable: true, ordinal: 1, ty, size: 4, scalar: true, ..Variable::default() }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::paths;
@@ -260,6 +260,24 @@ pub struct Probe {
     /// Settings left out of the configuration meanwhile.
     #[serde(default)]
     pub without: Vec<String>,
+}
+
+impl Probe {
+    /// Whether an answer is that of before or after the patch, as `after` says.
+    pub fn check(&self, answer: &str, after: bool) -> Result<()> {
+        let (expected, found) = (self.after == after, answer.contains(&self.text));
+        ensure!(
+            expected == found,
+            "{} {}: {}: {:?} should {}be in the answer to {}: {answer:?}",
+            if after { "after" } else { "before" },
+            self.patch,
+            self.what,
+            self.text,
+            if expected { "" } else { "not " },
+            self.ask
+        );
+        Ok(())
+    }
 }
 
 /// A server's own tests.

@@ -104,6 +104,12 @@ impl Allocators {
         }
     }
 
+    /// The same, of the function of this name.
+    pub fn named(&self, model: &Model, unit: usize, callee: &str) -> Option<Allocator> {
+        let function = model.units[unit].facts.functions.iter().position(|f| f.name == callee)?;
+        self.get(model, unit, function)
+    }
+
     /// Whether a function of the program may give fresh memory, or memory that was there before.
     pub fn is_doubtful(&self, model: &Model, unit: usize, callee: usize) -> bool {
         matches!(self.verdict(model, unit, callee), Some(Verdict::Mixed))

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::analyse::allocators::{Allocator, Allocators, parameters};
+use crate::analyse::allocators::{Allocators, parameters};
 use crate::analyse::model::{FunctionRef, Model};
 use crate::driver::interface::{LinkInput, TypesReport, UnprovenReport, UnwrappedReport};
 use crate::facts::returned::library_name;
@@ -387,17 +387,12 @@ impl<'a> Policy<'a> {
         }
     }
 
-    fn allocator(&self, unit: usize, callee: &str) -> Option<Allocator> {
-        let function = self.model.units[unit].facts.functions.iter().position(|f| f.name == callee);
-        function.and_then(|f| self.allocators.get(self.model, unit, f))
-    }
-
     fn is_allocator(&self, unit: usize, callee: &str) -> bool {
-        self.allocator(unit, callee).is_some_and(|a| !a.shared)
+        self.allocators.named(self.model, unit, callee).is_some_and(|a| !a.shared)
     }
 
     fn is_shared(&self, unit: usize, callee: &str) -> bool {
-        self.allocator(unit, callee).is_some_and(|a| a.shared)
+        self.allocators.named(self.model, unit, callee).is_some_and(|a| a.shared)
     }
 
     /// Whether an object of one type begins with one of another: then the cast says nothing about layouts.

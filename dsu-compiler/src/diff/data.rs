@@ -276,8 +276,8 @@ impl Decider<'_> {
         let kept = self.old_flows.address_kept(old_at).or_else(|| self.new_flows.address_kept(at));
         // What the new program does with the pointers it gets, it may not do with those that old code hands on.
         let handed_on = || {
-            let tables = std::iter::once(old_at).chain(self.old_flows.holders(old_at));
-            tables.into_iter().find_map(|table| self.basis.still.use_of(self.basis.old, table))
+            let mut tables = std::iter::once(old_at).chain(self.old_flows.holders(old_at));
+            tables.find_map(|table| self.basis.still.use_of(self.basis.old, table))
         };
         kept.or_else(|| if self.old_flows.is_handed_on(old_at) { handed_on() } else { None })
     }

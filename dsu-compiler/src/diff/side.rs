@@ -206,19 +206,15 @@ impl<'a> Program<'a> {
         }
     }
 
-    fn function(&self, unit: usize, name: &str) -> Option<usize> {
-        self.model.units[unit].facts.functions.iter().position(|f| f.name == name)
-    }
-
     /// Whether a function may move memory that it is given.
     fn moves(&self, unit: usize, callee: &str) -> bool {
-        let allocator = self.function(unit, callee).and_then(|f| self.allocators.get(self.model, unit, f));
+        let allocator = self.allocators.named(self.model, unit, callee);
         allocator.is_some_and(|a| a.old.is_some()) || matches!(library_name(callee), "qsort" | "qsort_r")
     }
 
     /// Whether a function that is given the size of a struct only makes, clears or frees such memory.
     fn stays(&self, unit: usize, callee: &str) -> bool {
-        let allocator = self.function(unit, callee).and_then(|f| self.allocators.get(self.model, unit, f));
+        let allocator = self.allocators.named(self.model, unit, callee);
         let harmless = is_harmless(callee) && !matches!(library_name(callee), "realloc" | "reallocarray");
         !self.moves(unit, callee) && (harmless || allocator.is_some_and(|a| !a.shared))
     }

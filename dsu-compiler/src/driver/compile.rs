@@ -79,7 +79,7 @@ pub fn words(tools: &Toolchain, line: &CommandLine) -> Vec<OsString> {
 }
 
 /// Writes to a child's standard input; one that does not want it all is no error.
-fn feed(child: &mut Child, stdin: Option<&[u8]>) {
+pub(super) fn feed(child: &mut Child, stdin: Option<&[u8]>) {
     if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
         let _ = pipe.write_all(text);
     }

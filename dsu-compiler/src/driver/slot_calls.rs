@@ -1,9 +1,9 @@
 //! How calls through slots can be written for a compiler: a question that only the compiler itself can answer.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::process::Stdio;
 
+use super::compile::feed;
 use super::toolchain::Toolchain;
 use crate::rewrite::SlotCalls;
 use crate::unit::UnitImage;
@@ -49,7 +49,7 @@ fn assembler_text(tools: &Toolchain, flags: &[&str]) -> Option<String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
     // Shorter than what a pipe holds. A compiler that does not read it has its say in the exit code.
-    let _ = child.stdin.take()?.write_all(PROBE.as_bytes());
+    feed(&mut child, Some(PROBE.as_bytes()));
     let output = child.wait_with_output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

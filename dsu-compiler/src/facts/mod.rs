@@ -145,7 +145,7 @@ pub struct Site {
 }
 
 /// A variable with static storage.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Variable {
     /// Its name in C.
     pub name: String,
@@ -252,7 +252,7 @@ pub enum Usage {
     Argument(usize),
     /// A variable is read.
     Read,
-    /// A variable's address is taken as pointer to `const`, or compared.
+    /// A variable's address goes, as pointer to `const`, to a library function that does not keep it, or is compared.
     Point,
     /// Its address is kept or passed on, as pointer to `const`.
     Keep,

@@ -300,27 +300,7 @@ mod tests {
     }
 
     fn variable(ty: &str, size: u64) -> Variable {
-        Variable {
-            name: "v".into(),
-            symbol: "v".into(),
-            internal: false,
-            reachable: true,
-            function: None,
-            ordinal: 1,
-            thread_local: false,
-            constant: false,
-            volatile: false,
-            alias: None,
-            section: None,
-            aliased: false,
-            addressed: false,
-            labels: false,
-            ty: ty.into(),
-            size,
-            element: None,
-            scalar: false,
-            definition: None,
-            declarations: Vec::new(),
-        }
+        let (name, symbol) = ("v".into(), "v".into());
+        Variable { name, symbol, reachable: true, ordinal: 1, ty: ty.into(), size, ..Variable::default() }
     }
 }

@@ -204,10 +204,9 @@ impl<'a> Rewriter<'a> {
     /// Refers to a function or variable where no complete declaration is in scope: a function is called without one, or
     /// the reference stands in the very declaration that introduces it.
     fn early(&mut self, alias: Alias, reference: &Reference) -> Option<String> {
-        let alias = if let Alias::Operand(f) = alias { Alias::Slot(f) } else { alias };
-        let ty = match alias {
-            Alias::Slot(_) | Alias::Operand(_) => "int (*{})()",
-            Alias::Stub(_) | Alias::Variable(_) => "char {}[]",
+        let (alias, ty) = match alias {
+            Alias::Slot(f) | Alias::Operand(f) => (Alias::Slot(f), "int (*{})()"),
+            Alias::Stub(_) | Alias::Variable(_) => (alias, "char {}[]"),
             Alias::Wrapper(_) => return None,
         };
         let early = self.spelling(alias).replacen("dsu_", "dsu_early_", 1);

@@ -109,16 +109,7 @@ impl<'a> Commands<'a> {
         for probe in self.probes.iter().filter(|probe| probe.patch == patch) {
             let words = ["sh".to_string(), "-c".into(), probe.ask.clone()];
             let answer = cmd::ask(&mut self.command(&words), PATIENCE)?.text();
-            let (expected, found) = (probe.after == after, answer.contains(&probe.text));
-            ensure!(
-                expected == found,
-                "{} {patch}: {}: {:?} should {}be in the answer to {}: {answer:?}",
-                if after { "after" } else { "before" },
-                probe.what,
-                probe.text,
-                if expected { "" } else { "not " },
-                probe.ask
-            );
+            probe.check(&answer, after)?;
         }
         Ok(())
     }

@@ -98,18 +98,7 @@ impl<'a> Ftp<'a> {
             self.server.configure(&[], &[])?;
         }
         let answer = answer.with_context(|| format!("asking for: {}", probe.what))?;
-        let (expected, found) = (probe.after == after, answer.contains(&probe.text));
-        let when = if after { "after" } else { "before" };
-        ensure!(
-            expected == found,
-            "{when} {}: {}: {:?} should {}be in the answer to {}: {answer:?}",
-            probe.patch,
-            probe.what,
-            probe.text,
-            if expected { "" } else { "not " },
-            probe.ask
-        );
-        Ok(())
+        probe.check(&answer, after)
     }
 
     fn ask(&self, question: &str) -> Result<String> {

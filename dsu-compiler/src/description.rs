@@ -185,7 +185,7 @@ impl Description {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Argument, Reference, Returned, Source, Target, UnitFacts, Usage};
+    use crate::facts::{Argument, Reference, Returned, Source, Target, UnitFacts, Usage, Variable};
     use crate::unit::UnitImage;
 
     /// Why the description of a program with these facts is refused.

@@ -63,6 +63,8 @@ pub struct Executable {
     pub stripped: bool,
     /// Dynamic symbols it defines.
     pub exported: HashSet<String>,
+    /// Dynamic symbols it expects in libraries.
+    pub wanted: HashSet<String>,
 }
 
 /// Reads what matters of an executable.
@@ -84,6 +86,7 @@ pub fn executable(bytes: &[u8]) -> Result<Executable> {
         stripped: file.symbols().next().is_none(),
         defined: room.names(defined)?,
         exported: room.names(exported)?,
+        wanted: wanted(bytes)?,
     })
 }
 

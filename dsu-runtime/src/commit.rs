@@ -311,7 +311,7 @@ impl Prepared {
         image.leak();
         libraries.into_iter().for_each(Library::leak);
         if let Some(frames) = frames {
-            unwind::register(&frames);
+            frames.register();
         }
         if has_tls {
             tls::commit();

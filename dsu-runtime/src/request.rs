@@ -214,7 +214,7 @@ fn lead(pid: u32, tid: u32, started: u64) {
         if let Some(frames) = crate::journal::entries().next().and_then(|entry| entry.frames)
             && !sys::is_single_threaded()
         {
-            unwind::settle(&frames);
+            frames.settle();
         }
         gdb::announce(buffer, size);
     }

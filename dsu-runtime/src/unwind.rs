@@ -2,7 +2,11 @@
 
 use crate::elf::{Elf, segment_flags};
 use crate::image::Image;
-use core::ffi::{c_int, c_void};
+use core::ffi::{CStr, c_int, c_void};
+use std::ffi::CString;
+
+type Register = unsafe extern "C" fn(frames: *const c_void);
+type Find = unsafe extern "C" fn(pc: *const c_void, bases: *mut [*const c_void; 3]) -> *const c_void;
 
 unsafe extern "C" {
     fn __register_frame(frames: *const c_void);
@@ -82,6 +86,57 @@ fn has_signal_frame() -> bool {
 pub struct Frames {
     start: u64,
     code: u64,
+    shared: Option<Unwinder>,
+}
+
+/// An unwinder: each copy of libgcc in a process has its own list of what was registered.
+#[derive(Clone, Copy, Debug)]
+struct Unwinder {
+    register: Register,
+    find: Find,
+}
+
+impl Unwinder {
+    /// The one that `libdsu` was linked with.
+    const OWN: Self = Self { register: __register_frame, find: _Unwind_Find_FDE };
+
+    /// The shared libgcc of the process, if there is one and it is another. The C library and C++ unwind with that.
+    ///
+    /// It is not loaded for this: where it is missing, programs end threads and throw nothing through it, and the process may
+    /// have locked itself out of the file system.
+    fn shared() -> Option<Self> {
+        let name = loaded_libgcc()?;
+        // SAFETY: ordinary use of the dynamic loader, in ordinary program context; it finds the name among what is loaded. The
+        // handle is kept, and with it the library. What it exports under these names has these types.
+        unsafe {
+            let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
+            let symbol =
+                |name: &CStr| Some(libc::dlsym(handle, name.as_ptr())).filter(|p| !handle.is_null() && !p.is_null());
+            let register = symbol(c"__register_frame")?;
+            let find = symbol(c"_Unwind_Find_FDE")?;
+            (register as usize != Self::OWN.register as usize).then(|| Self {
+                register: core::mem::transmute::<*mut c_void, Register>(register),
+                find: core::mem::transmute::<*mut c_void, Find>(find),
+            })
+        }
+    }
+}
+
+/// The shared libgcc that is loaded, as the dynamic loader names it.
+fn loaded_libgcc() -> Option<CString> {
+    unsafe extern "C" fn look(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
+        // SAFETY: called by `dl_iterate_phdr` with its information, whose name is a string, and the argument given below.
+        let (name, found) = unsafe { (CStr::from_ptr((*info).dlpi_name), &mut *found.cast::<Option<CString>>()) };
+        let file = name.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        if file.starts_with(b"libgcc_s.so") {
+            *found = Some(name.to_owned());
+        }
+        found.is_some().into()
+    }
+    let mut found: Option<CString> = None;
+    // SAFETY: `look` gets a pointer to `found`, which outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
+    found
 }
 
 /// Reads numbers in DWARF's encoding from the image.
@@ -140,13 +195,12 @@ pub fn find(image: &Image, elf: &Elf) -> Option<Frames> {
     loop {
         if at == end {
             // The bytes after a segment, up to the end of its page, are mapped and zero.
-            return (crate::sys::page_up(end) - end >= 4 && code != 0)
-                .then(|| Frames { start: image.at(start), code: image.at(code) });
+            return (crate::sys::page_up(end) - end >= 4 && code != 0).then(|| Frames::new(image, start, code));
         }
         let mut reader = Reader { image, at, end };
         let length = u64::from(reader.u32()?);
         if length == 0 {
-            return (code != 0).then(|| Frames { start: image.at(start), code: image.at(code) });
+            return (code != 0).then(|| Frames::new(image, start, code));
         }
         let body = reader.at;
         if length < 8 || length > end - body || length % 4 != 0 {
@@ -221,18 +275,32 @@ fn check_common(reader: &mut Reader<'_>) -> Option<()> {
     (plain && reader.at <= end).then_some(())
 }
 
-/// Makes the frames known to libgcc's unwinder, for ever.
-pub fn register(frames: &Frames) {
-    // SAFETY: the information was checked, is terminated, and stays mapped.
-    unsafe { __register_frame(frames.start as *const c_void) };
-}
+impl Frames {
+    fn new(image: &Image, start: u64, code: u64) -> Self {
+        Self { start: image.at(start), code: image.at(code), shared: Unwinder::shared() }
+    }
 
-/// Has libgcc sort what was registered, which it does at the first look-up, with `malloc`: better here than in a signal
-/// handler. It takes long, so this is not for a time when the program stands still.
-pub fn settle(frames: &Frames) {
-    let mut bases = [core::ptr::null(); 3];
-    // SAFETY: a look-up, whose result is not used.
-    unsafe { _Unwind_Find_FDE(frames.code as *const c_void, &raw mut bases) };
+    fn unwinders(&self) -> impl Iterator<Item = Unwinder> {
+        core::iter::once(Unwinder::OWN).chain(self.shared)
+    }
+
+    /// Makes the frames known to the unwinders, for ever.
+    pub fn register(&self) {
+        for unwinder in self.unwinders() {
+            // SAFETY: the information was checked, is terminated, and stays mapped.
+            unsafe { (unwinder.register)(self.start as *const c_void) };
+        }
+    }
+
+    /// Has the unwinders sort what was registered, which they do at the first look-up, with `malloc`: better here than in a
+    /// signal handler. It takes long, so this is not for a time when the program stands still.
+    pub fn settle(&self) {
+        for unwinder in self.unwinders() {
+            let mut bases = [core::ptr::null(); 3];
+            // SAFETY: a look-up, whose result is not used.
+            unsafe { (unwinder.find)(self.code as *const c_void, &raw mut bases) };
+        }
+    }
 }
 
 #[cfg(test)]

@@ -23,11 +23,10 @@ use crate::rewrite::SlotCalls;
 /// What a program is linked with in addition. As needed: a program that does without pthreads stays without. The
 /// compiler's static library comes before its shared one, as in every link: the program's arithmetic is not to come from
 /// another one than in the plain executable.
-const LIBRARIES: &[&str] = &[
-    "-Wl,--exclude-libs,libdsu.a",
+const LIBRARIES: [&str; 8] = [
+    "-Wl,--exclude-libs,libdsu.a:libgcc_eh.a",
     "-lgcc",
     "-Wl,--push-state,--as-needed",
-    "-lgcc_s",
     "-lpthread",
     "-ldl",
     "-lm",
@@ -35,12 +34,23 @@ const LIBRARIES: &[&str] = &[
     "-Wl,--pop-state",
 ];
 
+/// Functions with which a program unwinds stacks, or has the C library do so.
+const UNWINDING: &[&str] =
+    &["__gcc_personality_v0", "__register_frame", "backtrace", "pthread_cancel", "pthread_exit", "thrd_exit"];
+
+/// The unwinder a program is linked with: the shared one if the program has it anyway, or will load it. Otherwise a library
+/// more would cost every fork some memory mappings; patches are made known to it should it be there one day.
+fn unwinder(plain: &Executable, shared: &HashSet<String>) -> &'static str {
+    let unwinds = |name: &String| UNWINDING.contains(&name.as_str()) || name.starts_with("_Unwind_");
+    if plain.wanted.iter().chain(shared).any(unwinds) { "-lgcc_s" } else { "-lgcc_eh" }
+}
+
 /// Replaces the plain output by an updatable one. False: on a closer look there are no update points.
 ///
 /// # Errors
 /// When the program cannot be made updatable.
 pub fn make(link: &Link<'_>, inputs: Inputs, plain: Executable, config: Config) -> Result<bool, DriverError> {
-    let mut maker = Maker::new(link, inputs);
+    let mut maker = Maker::new(link, inputs, &plain);
     check(&maker.name, &plain)?;
     let runtime = link.tools.runtime().ok_or_else(|| DriverError::Refused {
         output: maker.name.clone(),
@@ -61,7 +71,7 @@ pub fn make(link: &Link<'_>, inputs: Inputs, plain: Executable, config: Config) 
 /// # Errors
 /// When a source on the command line does not compile.
 pub fn look_at(link: &Link<'_>, inputs: Inputs, plain: Executable) -> Result<LinkInput, DriverError> {
-    let mut maker = Maker::new(link, inputs);
+    let mut maker = Maker::new(link, inputs, &plain);
     maker.compile_sources()?;
     Ok(maker.link_input(plain, Config::default()))
 }
@@ -87,6 +97,7 @@ struct Maker<'a> {
     link: &'a Link<'a>,
     name: String,
     inputs: Inputs,
+    unwinder: &'static str,
     cache: Cache,
     /// Per file: an ordinary object made here, of a source on the command line or instead of a slim LTO object.
     plain_objects: HashMap<usize, Vec<u8>>,
@@ -101,9 +112,10 @@ struct Compiled {
 }
 
 impl<'a> Maker<'a> {
-    fn new(link: &'a Link<'a>, inputs: Inputs) -> Self {
+    fn new(link: &'a Link<'a>, inputs: Inputs, plain: &Executable) -> Self {
         let name = link.output.display().to_string();
-        Self { link, name, inputs, cache: Cache::open(), plain_objects: HashMap::new() }
+        let unwinder = unwinder(plain, &inputs.shared);
+        Self { link, name, inputs, unwinder, cache: Cache::open(), plain_objects: HashMap::new() }
     }
 
     /// Makes ordinary objects where the link has none to look at: of sources, and of objects with only LTO code.
@@ -260,7 +272,8 @@ impl<'a> Maker<'a> {
         let mut substitution = self.substitute(&finished, objects)?;
         substitution.first.push(self.program_object(&finished)?);
         substitution.last.push(runtime.into());
-        substitution.last.extend(LIBRARIES.iter().map(OsString::from));
+        substitution.last.extend(LIBRARIES.map(OsString::from));
+        substitution.last.push(self.unwinder.into());
         self.final_link(&substitution)?;
         self.say(finished.report);
         Ok(())

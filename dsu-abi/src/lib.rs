@@ -24,7 +24,7 @@ pub mod section;
 pub mod status;
 
 /// Version of every layout in this crate. Tools refuse to talk to a runtime of another version.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// A 128-bit content identity: of a build, of a program state, or of a patch.
 ///
@@ -46,7 +46,8 @@ impl core::fmt::Debug for Id {
     }
 }
 
-/// The key of a name: FNV-1a, 64 bit (Fowler, Noll, Vo; draft-eastlake-fnv).
+/// The key of a name: FNV-1a, 64 bit (Fowler, Noll, Vo; draft-eastlake-fnv), and the last step of MurmurHash3 (Appleby;
+/// `fmix64`), which spreads keys of similar names over all numbers. `libdsu` counts on that to find them.
 ///
 /// `dsu-cc` and `dsu-diff` check that no two names of one program share a key.
 pub const fn key_of(name: &[u8]) -> u64 {
@@ -57,5 +58,9 @@ pub const fn key_of(name: &[u8]) -> u64 {
         hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
         i += 1;
     }
-    hash
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
 }

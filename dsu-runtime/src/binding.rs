@@ -64,6 +64,8 @@ pub struct Binder {
     change: Change,
     libraries: Vec<Library>,
     name: Vec<u8>,
+    /// For each import, whether something was found for it.
+    bound: Vec<bool>,
 }
 
 unsafe extern "C" {
@@ -75,7 +77,8 @@ impl Binder {
     /// For the patch of `manifest`, which changes the types in `change`, with the libraries it needs.
     pub fn new(manifest: Manifest, change: Change, needed: &[&str]) -> Result<Self> {
         let libraries = needed.iter().map(|name| Library::open(name)).collect::<Result<_>>()?;
-        Ok(Self { manifest, change, libraries, name: Vec::new() })
+        let bound = vec![false; manifest.imports.len() as usize];
+        Ok(Self { manifest, change, libraries, name: Vec::new(), bound })
     }
 
     /// The manifest.
@@ -103,10 +106,13 @@ impl Binder {
             return Ok(Bound(Place::Address(address)));
         }
         let key = key_of(name.as_bytes());
-        if let Some((address, record)) = self.manifest.import(image, key)? {
-            let bound = import(image, address, &record, &self.change)?;
-            match bound {
-                Some(place) => return Ok(Bound(place)),
+        if let Some(index) = self.manifest.import(image, key)? {
+            let (address, record) = self.manifest.imports.get(image, index)?;
+            match import(image, address, &record, &self.change)? {
+                Some(place) => {
+                    self.bound.get_mut(index as usize).into_iter().for_each(|bound| *bound = true);
+                    return Ok(Bound(place));
+                }
                 None if record.kind != import_kind::FOREIGN => return Err(absent(image, address, &record)?),
                 None => {}
             }
@@ -203,11 +209,13 @@ fn variable(image: &Image, address: u64, record: &ImportRecord) -> Result<Option
 /// Checks every import, used by a relocation or not, and adds to `layer` the new names of what moved.
 ///
 /// To be called after the patch's own functions and variables were added: their names come first.
-pub fn check_imports(image: &Image, manifest: &Manifest, change: &Change, layer: &mut Layer) -> Result<()> {
-    let mut hidden = Vec::new();
+pub fn check_imports(image: &Image, binder: &Binder, layer: &mut Layer) -> Result<()> {
+    let (manifest, mut hidden) = (binder.manifest(), Vec::new());
     for index in 0..manifest.imports.len() {
         let (address, record) = manifest.imports.get(image, index)?;
-        if import(image, address, &record, change)?.is_none() && record.kind != import_kind::FOREIGN {
+        let bound = binder.bound.get(index as usize).is_some_and(|bound| *bound)
+            || import(image, address, &record, binder.change())?.is_some();
+        if !bound && record.kind != import_kind::FOREIGN {
             return Err(absent(image, address, &record)?);
         }
         let kind = record.kind & !import_kind::WRITTEN;

@@ -96,7 +96,7 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     };
     plan.functions(manifest)?;
     plan.variables(manifest, module)?;
-    binding::check_imports(&image, manifest, binder.change(), &mut plan.layer)?;
+    binding::check_imports(&image, &binder, &mut plan.layer)?;
     plan.copies(manifest)?;
     let Plan { mut layer, stores, undo, copies, kept, .. } = plan;
     let kept = kept.join(", ");

@@ -44,6 +44,7 @@ mod registry;
 mod rehearse;
 mod relocate;
 mod request;
+mod search;
 mod selfapply;
 mod side;
 mod sys;

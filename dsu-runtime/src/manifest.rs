@@ -3,6 +3,7 @@
 use crate::elf::{Elf, segment_flags};
 use crate::image::Image;
 use crate::refusal::{Refusal, Result, decimal, hexadecimal};
+use crate::search::find;
 use crate::{control, journal};
 use core::marker::PhantomData;
 use core::mem::offset_of;
@@ -133,19 +134,10 @@ impl Manifest {
         })
     }
 
-    /// The import record of a symbol.
-    pub fn import(&self, image: &Image, symbol_key: u64) -> Result<Option<(u64, ImportRecord)>> {
-        let (mut low, mut high) = (0, self.imports.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let (address, record) = self.imports.get(image, middle)?;
-            match record.symbol_key.cmp(&symbol_key) {
-                core::cmp::Ordering::Equal => return Ok(Some((address, record))),
-                core::cmp::Ordering::Less => low = middle + 1,
-                core::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        Ok(None)
+    /// The index of the import record of a symbol.
+    pub fn import(&self, image: &Image, symbol_key: u64) -> Result<Option<u64>> {
+        let key_at = |at| Ok(self.imports.get(image, at as u64)?.1.symbol_key);
+        Ok(find(self.imports.len() as usize, symbol_key, key_at)?.map(|at| at as u64))
     }
 }
 

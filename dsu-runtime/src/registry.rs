@@ -1,6 +1,7 @@
-//! The registry of the executable: binary search in the sorted tables that `dsu-cc` emitted.
+//! The registry of the executable: lookups in the sorted tables that `dsu-cc` emitted.
 
 use crate::control;
+use crate::search::find;
 use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
 use dsu_abi::registry::{ForeignRecord, FunctionRecord, Rel32, TypeRecord, VariableRecord, variable_flags};
@@ -51,6 +52,11 @@ fn records<T>((address, count): (u64, u64)) -> &'static [T] {
     unsafe { core::slice::from_raw_parts(address as *const T, count as usize) }
 }
 
+/// The index of a record with this key.
+fn index<T>(records: &[T], key: u64, key_of: impl Fn(&T) -> u64) -> Option<usize> {
+    find(records.len(), key, |at| Ok(records.get(at).map_or(u64::MAX, &key_of))).ok().flatten()
+}
+
 fn resolve<T>(record: &T, offset: usize, field: Rel32) -> u64 {
     field.resolve(core::ptr::from_ref(record) as u64 + offset as u64).unwrap_or(0)
 }
@@ -63,8 +69,12 @@ fn functions() -> &'static [FunctionRecord] {
 /// The function of this name and prototype.
 pub fn function(key: u64, fingerprint: u64) -> Option<Function> {
     let records = functions();
-    let index = records.binary_search_by_key(&(key, fingerprint), |record| (record.key, record.fingerprint)).ok()?;
-    let record = records.get(index)?;
+    let any = index(records, key, |record| record.key)?;
+    // Those of one name are side by side.
+    let named = |record: &&FunctionRecord| record.key == key;
+    let (before, from) = records.split_at(any);
+    let mut all = before.iter().rev().take_while(named).chain(from.iter().take_while(named));
+    let record = all.find(|record| record.fingerprint == fingerprint)?;
     Some(Function {
         slot: resolve(record, offset_of!(FunctionRecord, slot), record.slot),
         stub: resolve(record, offset_of!(FunctionRecord, stub), record.stub),
@@ -73,14 +83,13 @@ pub fn function(key: u64, fingerprint: u64) -> Option<Function> {
 
 /// Whether there is a function of this name, with whatever prototype.
 pub fn has_function(key: u64) -> bool {
-    functions().binary_search_by_key(&key, |record| record.key).is_ok()
+    index(functions(), key, |record| record.key).is_some()
 }
 
 fn variable_record(key: u64) -> Option<&'static VariableRecord> {
     // SAFETY: projections in bounds of the block.
     let records = records::<VariableRecord>(control::table(|control| unsafe { &raw const (*control).variables }));
-    let index = records.binary_search_by_key(&key, |record| record.key).ok()?;
-    records.get(index)
+    records.get(index(records, key, |record| record.key)?)
 }
 
 /// Whether the executable's own code writes the variable of this name.
@@ -103,16 +112,14 @@ pub fn variable(key: u64) -> Option<Variable> {
 pub fn foreign(key: u64) -> Option<u64> {
     // SAFETY: projections in bounds of the block.
     let records = records::<ForeignRecord>(control::table(|control| unsafe { &raw const (*control).foreign }));
-    let index = records.binary_search_by_key(&key, |record| record.key).ok()?;
-    let record = records.get(index)?;
+    let record = records.get(index(records, key, |record| record.key)?)?;
     Some(resolve(record, offset_of!(ForeignRecord, address), record.address)).filter(|&address| address != 0)
 }
 
 fn type_record(key: u64) -> Option<&'static TypeRecord> {
     // SAFETY: projections in bounds of the block.
     let records = records::<TypeRecord>(control::table(|control| unsafe { &raw const (*control).types }));
-    let index = records.binary_search_by_key(&key, |record| record.key).ok()?;
-    records.get(index)
+    records.get(index(records, key, |record| record.key)?)
 }
 
 /// The layout of a type.

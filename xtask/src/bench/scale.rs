@@ -18,11 +18,16 @@ use super::{
 use crate::{build::Compiler, cmd, tools, ui};
 
 const OBJECTS: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+const BESIDE: [u64; 3] = [10_000, 100_000, 1_000_000];
 const GLOBALS: [usize; 3] = [100, 1_000, 10_000];
 /// Updates of one process, one after the other.
 const UPDATES: usize = 12;
-/// Objects walked in the comparison after several updates.
-const WALKED: u64 = 100_000;
+/// Objects walked in the comparison after several updates: as many as caches hold, so that this is about code.
+const WALKED: u64 = 5_000;
+/// Fields that the update of live objects adds: more than the least slop holds.
+const ADDED: usize = 3;
+/// Bytes of slop of the struct, enough for a field of each update.
+const SLOP: usize = 64;
 
 /// One row of a table.
 #[derive(Serialize)]
@@ -46,6 +51,8 @@ pub struct Row {
 pub struct Scale {
     /// By live objects of the changed type.
     pub objects: Vec<Row>,
+    /// The same, with the new fields in a table beside the objects, for want of slop.
+    pub beside: Vec<Row>,
     /// By variables that the patch binds to.
     pub globals: Vec<Row>,
     /// Time of a walk, a fresh build of the last version against a process after 1 update and after 12.
@@ -58,12 +65,14 @@ pub struct Scale {
 pub fn measure(pairs: usize) -> Result<Scale> {
     let folder = scratch("scale")?;
     ui::stage("Updates that change a type, against live objects");
-    let objects = OBJECTS.iter().map(|&count| objects(&folder, count)).collect::<Result<_>>()?;
+    let in_place = OBJECTS.iter().map(|&count| objects(&folder, count, SLOP)).collect::<Result<_>>()?;
+    ui::stage("The same with fields beside the objects");
+    let beside = BESIDE.iter().map(|&count| objects(&folder, count, 8)).collect::<Result<_>>()?;
     ui::stage("Updates against variables bound");
     let globals = GLOBALS.iter().map(|&count| globals(&folder, count)).collect::<Result<_>>()?;
     ui::stage("Successive updates of one process");
     let (updates, pauses) = successive(&folder, pairs)?;
-    Ok(Scale { objects, globals, updates, pauses })
+    Ok(Scale { objects: in_place, beside, globals, updates, pauses })
 }
 
 /// A program that answers commands on its standard input with a number.
@@ -113,9 +122,10 @@ impl Drop for Driven {
     }
 }
 
-fn objects(folder: &Path, count: u64) -> Result<Row> {
+fn objects(folder: &Path, count: u64, slop: usize) -> Result<Row> {
     let step = ui::step(format!("{count} objects"));
-    let (old, new) = (generate(&folder.join("1"), 1, 0)?, generate(&folder.join("2"), 2, 0)?);
+    let folder = folder.join(format!("slop{slop}"));
+    let (old, new) = (generate(&folder.join("1"), 1, 0, slop)?, generate(&folder.join("2"), ADDED + 1, 0, slop)?);
     let patch = folder.join("objects.dsu");
     tools::diff(&old, &new, &patch)?.patch()?;
     let mut fresh = Driven::start(&new)?;
@@ -142,7 +152,7 @@ fn objects(folder: &Path, count: u64) -> Result<Row> {
 fn globals(folder: &Path, count: usize) -> Result<Row> {
     let step = ui::step(format!("{count} variables"));
     let folder = folder.join(format!("globals{count}"));
-    let (old, new) = (generate(&folder.join("1"), 1, count)?, generate(&folder.join("2"), 2, count)?);
+    let (old, new) = (generate(&folder.join("1"), 1, count, SLOP)?, generate(&folder.join("2"), 2, count, SLOP)?);
     let patch = folder.join("globals.dsu");
     tools::diff(&old, &new, &patch)?.patch()?;
     let updated = Driven::start(&old)?;
@@ -155,7 +165,7 @@ fn globals(folder: &Path, count: usize) -> Result<Row> {
 fn successive(folder: &Path, pairs: usize) -> Result<(Vec<Pairs>, Vec<u64>)> {
     let step = ui::step(format!("{UPDATES} updates, {pairs} rounds of walks"));
     let builds: Vec<PathBuf> =
-        (1..=UPDATES + 1).map(|v| generate(&folder.join(format!("s{v}")), v, 0)).collect::<Result<_>>()?;
+        (1..=UPDATES + 1).map(|v| generate(&folder.join(format!("s{v}")), v, 0, SLOP)).collect::<Result<_>>()?;
     let patches = chain(folder, &builds)?;
     let start = |program: &Path| -> Result<Driven> {
         let mut driven = Driven::start(program)?;
@@ -209,7 +219,7 @@ fn chain(folder: &Path, builds: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 /// Version `version` of the program: its struct has `version - 1` fields more than that of version 1. `globals`
 /// variables belong to the unit that changes.
-fn generate(folder: &Path, version: usize, globals: usize) -> Result<PathBuf> {
+fn generate(folder: &Path, version: usize, globals: usize, slop: usize) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let added: String = (2..=version).fold(String::new(), |mut text, n| {
         let _ = writeln!(text, "    int added{n};");
@@ -235,7 +245,9 @@ fn generate(folder: &Path, version: usize, globals: usize) -> Result<PathBuf> {
     fs::write(folder.join("main.c"), MAIN)?;
     fs::write(
         folder.join("dsu.toml"),
-        "[[update-point]]\nfunction = \"main\"\nloop = 1\nquiescent = [\"read\"]\n\n[types.\"struct item\"]\nslop = 64\n",
+        format!(
+            "[[update-point]]\nfunction = \"main\"\nloop = 1\nquiescent = [\"read\"]\n\n[types.\"struct item\"]\nslop = {slop}\n"
+        ),
     )?;
     let mut cc = cmd::command(Compiler::Updatable.command(), ["-O2", "-o", "program", "items.c", "main.c"]);
     cc.current_dir(folder);
@@ -273,14 +285,13 @@ int main(void)
 }
 "#;
 
-/// Prints the tables.
-pub fn print(scale: &Scale) {
+fn print_objects(title: &str, rows: &[Row]) {
     let ns = |value: f64| format!("{value:.2}");
     println!(
-        "\n{:>12} {:>10} {:>10} {:>16} {:>16} {:>16}",
-        "objects", "pause us", "push us", "first walk ns/o", "next walk ns/o", "fresh build ns/o"
+        "\n{title:>12} {:>10} {:>10} {:>16} {:>16} {:>16}",
+        "pause us", "push us", "first walk ns/o", "next walk ns/o", "fresh build ns/o"
     );
-    for row in &scale.objects {
+    for row in rows {
         let (first, next, fresh) = (ns(row.first_walk_ns), ns(row.next_walk_ns), ns(row.fresh_walk_ns));
         println!(
             "{:>12} {:>10} {:>10} {first:>16} {next:>16} {fresh:>16}",
@@ -288,6 +299,13 @@ pub fn print(scale: &Scale) {
             row.pause_ns / 1000,
             row.push_ns / 1000
         );
+    }
+}
+
+/// Prints the tables.
+pub fn print(scale: &Scale) {
+    for (title, rows) in [("objects", &scale.objects), ("beside", &scale.beside)] {
+        print_objects(title, rows);
     }
     println!("\n{:>12} {:>10} {:>10}", "variables", "pause us", "push us");
     for row in &scale.globals {

@@ -114,7 +114,8 @@ fn with_control_byte(name: &str, offset: usize, byte: u8) -> Program {
 fn control_blocks_of_other_kinds() {
     let push_to = |program: &Program| Push::run(&["--json", &program.pid_text(), &two()]);
     let other = push_to(&with_control_byte("other-protocol", 8, 77));
-    other.expect(3, &["other-protocol", "speaks protocol 77", "speaks protocol 3"]);
+    let ours = format!("speaks protocol {}", dsu_abi::PROTOCOL);
+    other.expect(3, &["other-protocol", "speaks protocol 77", &ours]);
     let pointless = with_control_byte("pointless", 20, 0);
     push_to(&pointless).expect(3, &["no-update-points", "without update points", "--suggest-update-points"]);
     Push::run(&["--status", &pointless.pid_text()]).expect(0, &["not updatable: built without update points"]);

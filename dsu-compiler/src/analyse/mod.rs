@@ -5,6 +5,7 @@ pub mod callgraph;
 pub mod flow;
 pub mod model;
 pub mod points;
+mod remembered;
 pub mod suggest;
 pub mod wrap;
 

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::analyse::remembered::Remembered;
 use crate::clang::{ClangError, Library};
 use crate::driver::interface::LinkInput;
 use crate::driver::scheduler;
@@ -321,11 +322,18 @@ fn unit_label(name: &str) -> String {
 }
 
 fn extract_all(input: &LinkInput, library: &Library) -> Vec<Result<UnitFacts, ClangError>> {
+    library.enter();
+    let remembered = Remembered::new(&input.cache, library);
     scheduler::parallel_deep(input.jobs, STACK, &input.units, |_, unit| match &unit.keep_reason {
         Some(_) => Ok(UnitFacts::default()),
         None => {
             library.enter();
-            extract::extract(&unit.image)
+            if let Some(facts) = remembered.get(&unit.image) {
+                return Ok(facts);
+            }
+            let facts = extract::extract(&unit.image)?;
+            remembered.put(&unit.image, &facts);
+            Ok(facts)
         }
     })
 }

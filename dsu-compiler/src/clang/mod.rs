@@ -59,6 +59,12 @@ impl Library {
     pub fn enter(&self) {
         c::set_library(Some(self.0.clone()));
     }
+
+    /// Which libclang it is. The calling thread must have [entered](Self::enter) it.
+    pub fn version(&self) -> String {
+        // SAFETY: the library is loaded, and makes a string of its own.
+        take(unsafe { c::clang_getClangVersion() })
+    }
 }
 
 fn take(string: c::CXString) -> String {

@@ -1,10 +1,12 @@
 //! What the driver hands to the program rewriter at a link, and what it gets back.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::driver::cache::Cache;
 use crate::elf::ObjectSymbols;
 use crate::program::Plan;
 use crate::rewrite::SlotCalls;
@@ -34,6 +36,8 @@ pub struct LinkInput {
     pub jobs: usize,
     /// Structs that get no room for later, by name, and why: a unit did not compile with it.
     pub unwrapped: BTreeMap<String, String>,
+    /// Where facts of units are remembered.
+    pub cache: Arc<Cache>,
 }
 
 impl LinkInput {

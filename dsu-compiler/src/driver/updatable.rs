@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use super::build::{self, Job, Outcome, first_error};
 use super::cache::Cache;
@@ -98,7 +99,7 @@ struct Maker<'a> {
     name: String,
     inputs: Inputs,
     unwinder: &'static str,
-    cache: Cache,
+    cache: Arc<Cache>,
     /// Per file: an ordinary object made here, of a source on the command line or instead of a slim LTO object.
     plain_objects: HashMap<usize, Vec<u8>>,
 }
@@ -115,7 +116,7 @@ impl<'a> Maker<'a> {
     fn new(link: &'a Link<'a>, inputs: Inputs, plain: &Executable) -> Self {
         let name = link.output.display().to_string();
         let unwinder = unwinder(plain, &inputs.shared);
-        Self { link, name, inputs, unwinder, cache: Cache::open(), plain_objects: HashMap::new() }
+        Self { link, name, inputs, unwinder, cache: Arc::new(Cache::open()), plain_objects: HashMap::new() }
     }
 
     /// Makes ordinary objects where the link has none to look at: of sources, and of objects with only LTO code.
@@ -196,6 +197,7 @@ impl<'a> Maker<'a> {
             output: self.name.clone(),
             jobs: scheduler::jobs(),
             unwrapped: BTreeMap::new(),
+            cache: Arc::clone(&self.cache),
         }
     }
 

@@ -282,6 +282,8 @@ pub fn make(recipe: &Recipe, tree: &Path, compiler: Compiler, logs: &Path, kind:
     }
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let (mut commands, mut cold) = (Vec::new(), false);
+    // There while the tree is being made.
+    let unfinished = tree.join("dsu-unfinished");
     match kind {
         Tree::Fresh { cold: without_cache } => {
             commands.extend(recipe.build.configure.clone());
@@ -293,16 +295,19 @@ pub fn make(recipe: &Recipe, tree: &Path, compiler: Compiler, logs: &Path, kind:
             }
             commands.extend(recipe.build.again.clone());
             remove_stale(tree)?;
-            // They may be linked with archives that `make` does not know they depend on.
-            let programs = recipe.build.programs().map(|program| tree.join(program)).filter(|path| path.exists());
-            programs.into_iter().try_for_each(fs::remove_file)?;
+            // They may be linked with archives that `make` does not know they depend on, or half linked.
+            let keep = recipe.build.knows_archives && !unfinished.exists();
+            let programs = recipe.build.programs().map(|program| tree.join(program));
+            programs.filter(|path| !keep && path.exists()).try_for_each(fs::remove_file)?;
         }
     }
     commands.push(["make".into(), format!("-j{jobs}")].into_iter().chain(recipe.build.make.iter().cloned()).collect());
+    fs::write(&unfinished, "")?;
     let start = Instant::now();
     for words in commands {
         build_command(recipe, &words, tree, compiler, logs, cold)?;
     }
+    fs::remove_file(unfinished)?;
     let time = start.elapsed();
     if let Some(program) = recipe.build.programs().find(|program| !tree.join(program).is_file()) {
         bail!("the build of {} made no {program}", recipe.package);

@@ -58,6 +58,9 @@ pub struct Build {
     /// Whether `make` knows what depends on what: the states of a series are then made in one tree, one after the other.
     #[serde(default)]
     pub incremental: bool,
+    /// Whether `make` also knows which archives the programs are linked with. If not, they are always linked anew.
+    #[serde(default)]
+    pub knows_archives: bool,
     /// Commands run before `make` in a tree that was made before, for what `make` does not look after by itself.
     #[serde(default)]
     pub again: Vec<Vec<String>>,

@@ -3,7 +3,7 @@
 mod commands;
 mod ftp;
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 
@@ -199,6 +199,9 @@ impl<'a> Series<'a> {
         let transform = transform.is_file().then_some(transform);
         let (mut made, mut refused) = (Vec::new(), Vec::new());
         for (program, lineage) in &self.lineages {
+            if same_file(&self.states[k - 1].place.join(program), &state.place.join(program))? {
+                continue;
+            }
             let name = base_name(program.as_ref());
             let patch = folder.join(format!("{k:02}-{}-{name}.dsu", state.name));
             match lineage.diff(&state.place.join(program), &patch, transform.as_deref())? {
@@ -274,6 +277,11 @@ impl<'a> Series<'a> {
         ensure!(self.unexpected == 0, "{} refused unexpectedly", ui::count(self.unexpected, "patch"));
         Ok(self.lineages)
     }
+}
+
+/// Whether two files have the same contents.
+fn same_file(a: &Path, b: &Path) -> Result<bool> {
+    Ok(fs::metadata(a)?.len() == fs::metadata(b)?.len() && fs::read(a)? == fs::read(b)?)
 }
 
 /// How patches are pushed: to all processes of a server, which come to rest within a bounded time or are left as they are.

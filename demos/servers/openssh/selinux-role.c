@@ -1,0 +1,2 @@
+/* As with gssapi. */
+#pragma dsu new mon_dispatch_proto20

@@ -90,7 +90,7 @@ impl CallGraph {
 }
 
 /// The definition a reference in a unit leads to, inline functions included.
-fn graph_target(model: &Model, unit: usize, function: usize) -> Option<FunctionRef> {
+pub(crate) fn graph_target(model: &Model, unit: usize, function: usize) -> Option<FunctionRef> {
     let own = || {
         let f = &model.units[unit].facts.functions[function];
         f.definition.as_ref().filter(|d| !d.system).map(|_| FunctionRef { unit, function })

@@ -250,7 +250,9 @@ impl Decider<'_> {
                 v.name
             ))
         } else if choice.is_none() {
+            // Old code that goes on may have taken the address for itself.
             let escapes = self.old_flows.address_escapes(old_at).or_else(|| self.new_flows.address_escapes(at));
+            let escapes = escapes.or_else(|| self.basis.still.use_or_address_of(self.basis.old, old_at));
             escapes.map(|place| {
                 format!("its address may be kept in {place}, and pointers to the old storage would live on; {offer}")
             })
@@ -277,7 +279,7 @@ impl Decider<'_> {
         // What the new program does with the pointers it gets, it may not do with those that old code hands on.
         let handed_on = || {
             let mut tables = std::iter::once(old_at).chain(self.old_flows.holders(old_at));
-            tables.find_map(|table| self.basis.still.use_of(self.basis.old, table))
+            tables.find_map(|table| self.basis.still.use_or_address_of(self.basis.old, table))
         };
         kept.or_else(|| if self.old_flows.is_handed_on(old_at) { handed_on() } else { None })
     }

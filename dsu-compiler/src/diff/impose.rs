@@ -12,7 +12,7 @@ use crate::diff::DiffError;
 use crate::diff::pairing::Pairing;
 use crate::diff::types::Types;
 use crate::driver::scheduler;
-use crate::facts::shape::reshape;
+use crate::facts::shape::{placed, reshape};
 use crate::facts::{TypeDefinition, UnitFacts, Variable};
 use crate::layout::Shape;
 
@@ -60,8 +60,9 @@ fn like(facts: &UnitFacts, old: &UnitFacts, types: &Types) -> UnitFacts {
     for ty in &mut facts.types {
         let planned = types.planned.get(&ty.name).map(|p| &p.new);
         if let Some(known) = planned.or_else(|| old.types.iter().find(|t| t.name == ty.name && t.kind == ty.kind)) {
-            let text = (ty.text, ty.line, std::mem::take(&mut ty.file));
-            *ty = TypeDefinition { text: text.0, line: text.1, file: text.2, ..known.clone() };
+            let fields = known.fields.iter().map(|f| placed(ty, f)).collect();
+            let (text, line, file) = (ty.text, ty.line, std::mem::take(&mut ty.file));
+            *ty = TypeDefinition { text, line, file, fields, ..known.clone() };
         }
     }
     let names: Vec<String> = facts.variables.iter().map(|v| facts.local_name(v)).collect();

@@ -7,6 +7,7 @@
 //! | [`types`] | types that changed, and how they are laid out in the patch |
 //! | [`side`] | which types may have fields beside their objects |
 //! | [`impose`] | the running program's layouts, imposed on the new program |
+//! | [`resume`] | where activations that are on a stack go on |
 //! | [`still`] | code of the old program that can still run, and what it must not touch |
 //! | [`data`] | what becomes of each variable of a replaced unit |
 //! | [`directives`] | the file that a person writes for a patch |
@@ -46,6 +47,7 @@ pub mod impose;
 pub mod objects;
 pub mod pairing;
 pub mod report;
+mod resume;
 pub mod side;
 pub mod still;
 pub mod transform;

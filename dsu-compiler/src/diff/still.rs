@@ -6,19 +6,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::analyse::model::{FunctionRef, VariableRef};
+use crate::analyse::model::{FunctionRef, Unit, VariableRef};
 use crate::description::Description;
 use crate::diff::compare::old_function;
 use crate::diff::pairing::Pairing;
+use crate::diff::resume;
 use crate::diff::types::{Planned, Types};
-use crate::facts::{Target, TypeUsage, Usage, fingerprint};
+use crate::facts::{Reference, Target, TypeUsage, Usage, fingerprint};
 use crate::layout::{PAD, SLOP, is_beside};
+use crate::text::lexer::Lexer;
 
 /// The functions whose old code can still run.
 #[derive(Clone, Debug, Default)]
 pub struct Still {
-    /// For each, why.
-    functions: BTreeMap<FunctionRef, String>,
+    functions: BTreeMap<FunctionRef, Live>,
+}
+
+/// Old code that can still run.
+#[derive(Clone, Debug)]
+struct Live {
+    /// Offset of its first byte.
+    from: usize,
+    why: String,
 }
 
 impl Still {
@@ -26,19 +35,22 @@ impl Still {
     pub fn new(old: &Description, new: &Description, pairing: &Pairing) -> Self {
         let mut finder =
             Finder { old, successors: successors(old, new, pairing), found: Self::default(), todo: Vec::new() };
+        let resumed = resume::places(old);
         for at in &old.points.path {
-            finder.add(*at, || "it is on an update path: an activation may be on a stack".to_owned());
+            let from = resumed.get(at).copied().unwrap_or(0);
+            finder.add(*at, from, || "it is on an update path: an activation may be on a stack".to_owned());
         }
         // Whoever holds a pointer to a function without successor, or calls it by name from outside, gets the old code.
         for at in old.model.address_taken() {
             if !finder.has_successor(at) {
-                finder.add(at, || "it is gone or has another prototype, and pointers to it may be in data".to_owned());
+                finder
+                    .add(at, 0, || "it is gone or has another prototype, and pointers to it may be in data".to_owned());
             }
         }
         let outside = old.model.units.iter().any(|u| u.kept.is_some()) || !old.objects.is_empty();
         for at in old.model.functions.values().filter(|_| outside) {
             if !finder.has_successor(*at) {
-                finder.add(*at, || {
+                finder.add(*at, 0, || {
                     "it is gone or has another prototype, and code that dsu-cc did not rewrite may call it".to_owned()
                 });
             }
@@ -56,12 +68,14 @@ impl Still {
         let padded: BTreeSet<&str> =
             types.planned.values().filter(|p| uses_padding(p)).map(|p| p.name.as_str()).collect();
         let mut found = Vec::new();
-        for (at, why) in &self.functions {
+        for (at, Live { from, why }) in &self.functions {
             let facts = &old.model.units[at.unit].facts;
             let f = &facts.functions[at.function];
             let file = f.definition.as_ref().map_or("", |d| d.file.as_str());
             for u in facts.field_uses.iter().filter(|u| u.inside == at.function) {
-                if lost.get(u.ty.as_str()).is_some_and(|fields| fields.contains(u.field.as_str())) {
+                // What was read or written before does not matter; an address that was taken then is used later.
+                let runs = u.at >= *from || u.addressed;
+                if runs && lost.get(u.ty.as_str()).is_some_and(|fields| fields.contains(u.field.as_str())) {
                     found.push(format!(
                         "the old version of function {} can still run after the update ({why}), and uses field {} of {} ({file}:{}), which \
                          is removed or has a new type: keep that field, or move the update point",
@@ -70,6 +84,16 @@ impl Still {
                 }
             }
             for u in facts.type_uses.iter().filter(|u| u.inside == Some(at.function)) {
+                // Wherever it stands: what is done with a number may be done later.
+                if let TypeUsage::Offset(field) | TypeUsage::Container(field) = &u.usage {
+                    if lost.get(u.ty.as_str()).is_some_and(|fields| fields.contains(field.as_str())) {
+                        found.push(format!(
+                            "the old version of function {} can still run after the update ({why}), and uses the offset of field {field} \
+                             of {} ({file}:{}), which is removed or has a new type: keep that field, or move the update point",
+                            f.name, u.ty, u.line
+                        ));
+                    }
+                }
                 let copies = matches!(u.usage, TypeUsage::Assigned | TypeUsage::Value | TypeUsage::Local { .. });
                 if copies && padded.contains(u.ty.as_str()) {
                     found.push(format!(
@@ -83,13 +107,29 @@ impl Still {
         found
     }
 
-    /// The first use of a variable by old code that can still run, in words.
+    /// Old code that can still run and uses a variable by its name, in words.
     pub fn use_of(&self, old: &Description, variable: VariableRef) -> Option<String> {
-        self.functions.iter().find_map(|(at, why)| {
+        self.refers(old, variable, |r, from| r.at >= from)
+    }
+
+    /// Old code that can still run and uses a variable, by its name or by an address that it took before, in words.
+    pub fn use_or_address_of(&self, old: &Description, variable: VariableRef) -> Option<String> {
+        // What was read or written before does not matter.
+        self.refers(old, variable, |r, from| r.at >= from || !matches!(r.usage, Usage::Read | Usage::Write))
+    }
+
+    fn refers(
+        &self,
+        old: &Description,
+        variable: VariableRef,
+        counts: impl Fn(&Reference, usize) -> bool,
+    ) -> Option<String> {
+        self.functions.iter().find_map(|(at, Live { from, why })| {
             let facts = &old.model.units[at.unit].facts;
-            let refers = |r: &&crate::facts::Reference| {
+            let refers = |r: &&Reference| {
                 let Target::Variable(v) = r.target else { return false };
-                r.inside == Some(at.function) && old.model.variable_of(at.unit, v) == Some(variable)
+                let here = r.inside == Some(at.function) && old.model.variable_of(at.unit, v) == Some(variable);
+                here && counts(r, *from)
             };
             facts.references.iter().find(refers)?;
             Some(format!("function {} ({why})", facts.functions[at.function].name))
@@ -135,9 +175,9 @@ impl Finder<'_> {
         self.successors.contains_key(&at)
     }
 
-    fn add(&mut self, at: FunctionRef, why: impl FnOnce() -> String) {
-        if let std::collections::btree_map::Entry::Vacant(entry) = self.found.functions.entry(at) {
-            entry.insert(why());
+    fn add(&mut self, at: FunctionRef, from: usize, why: impl FnOnce() -> String) {
+        if self.found.functions.get(&at).is_none_or(|known| from < known.from) {
+            self.found.functions.insert(at, Live { from, why: why() });
             self.todo.push(at);
         }
     }
@@ -147,8 +187,15 @@ impl Finder<'_> {
         let model = &self.old.model;
         let facts = &model.units[at.unit].facts;
         let on_path = self.old.points.path.contains(&at);
-        for reference in facts.references.iter().filter(|r| r.inside == Some(at.function)) {
-            let (Target::Function(function), Usage::Call(..)) = (reference.target, reference.usage) else { continue };
+        let from = self.found.functions.get(&at).map_or(0, |live| live.from);
+        let called =
+            facts.references.iter().filter(|r| r.inside == Some(at.function) && r.at >= from).filter_map(|r| {
+                let (Target::Function(function), Usage::Call(..)) = (r.target, r.usage) else { return None };
+                Some((function, on_path))
+            });
+        // Attributes name functions as they are, not by their slots.
+        let cleanups = cleanups(&model.units[at.unit], at.function).into_iter().map(|function| (function, false));
+        for (function, slots) in called.chain(cleanups) {
             let callee = &facts.functions[function];
             let inlined = callee.definition.is_some() && (callee.inline || callee.attributes.always_inline);
             let here = FunctionRef { unit: at.unit, function };
@@ -157,12 +204,23 @@ impl Finder<'_> {
                 None if callee.definition.is_some() => here,
                 None => continue,
             };
-            let direct = definition.unit == at.unit && !on_path && !callee.attributes.weak;
+            let direct = definition.unit == at.unit && !slots && !callee.attributes.weak;
             if inlined || direct || !self.has_successor(definition) {
                 let name = facts.functions[at.function].name.clone();
                 let target = if inlined { here } else { definition };
-                self.add(target, || format!("it is called by {name}, whose old version can still run"));
+                self.add(target, 0, || format!("it is called by {name}, whose old version can still run"));
             }
         }
     }
+}
+
+/// Functions that are called where the scope of a variable ends: attribute `cleanup` in the body of a function.
+fn cleanups(unit: &Unit, function: usize) -> Vec<usize> {
+    let facts = &unit.facts;
+    let Some(definition) = &facts.functions[function].definition else { return Vec::new() };
+    let text = &unit.image.text;
+    let tokens = Lexer::new(text, definition.body).take_while(|t| t.end <= definition.end);
+    let words: Vec<&str> = tokens.filter_map(|t| text.get(t.start..t.end)).collect();
+    let named = words.windows(3).filter(|w| matches!(w[0], "cleanup" | "__cleanup__") && w[1] == "(").map(|w| w[2]);
+    named.filter_map(|name| facts.functions.iter().position(|f| f.name == name)).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::clang::{self, Node};
 use crate::facts::types::Printer;
-use crate::facts::{FieldUse, usage};
+use crate::facts::{FieldUse, Usage, usage};
 use crate::text::lexer::{Kind, Lexer};
 
 /// The access that a member expression makes; `path` leads down to it. An access to a member of an unnamed member is one
@@ -41,8 +41,14 @@ pub(super) fn of_member<'a>(
         qualifiers: (object.canonical().is_const(), object.canonical().is_volatile()),
         abstract_only: is_abstract(node, base, path, text),
         constant: is_constant(base, path),
+        addressed: !is_done_with(usage::of_object(node, path, text)),
         line: node.presumed().1,
     })
+}
+
+/// Whether nothing is left of a use when its expression has been evaluated.
+fn is_done_with(usage: Usage) -> bool {
+    matches!(usage, Usage::Read | Usage::Write | Usage::Point | Usage::Lend | Usage::Compare)
 }
 
 /// Whether a member expression must be a constant other than the size of something.

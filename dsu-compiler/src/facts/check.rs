@@ -213,6 +213,7 @@ impl Unit<'_> {
             qualifiers: _,
             abstract_only: _,
             constant: _,
+            addressed: _,
             line: _,
         } = field_use;
         self.index(*inside)

@@ -504,8 +504,8 @@ impl<'t> Walker<'t> {
                 (Target::Function(index), usage)
             }
             clang::VARIABLE if declaration.has_global_storage() && !declaration.is_register() => {
+                let usage = usage::of_object(node, path, self.text);
                 path.push(node);
-                let usage = usage::of_variable(path, self.text);
                 self.flow(None, path);
                 path.pop();
                 let index = self.variable_index(declaration);

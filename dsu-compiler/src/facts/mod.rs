@@ -366,6 +366,8 @@ pub struct FieldUse {
     /// It must be a constant: part of a static initialiser, or an offset from a number instead of an object, and not only
     /// measured.
     pub constant: bool,
+    /// Its address may be kept or passed on: what is done with that may be done later.
+    pub addressed: bool,
     /// The user's line.
     pub line: u32,
 }

@@ -255,21 +255,25 @@ fn take_types(result: &mut UnitFacts, again: &UnitFacts, concerned: &[&str]) -> 
         let new = found.get_mut(t.name.as_str()).and_then(Vec::pop).filter(|new| new.kind == t.kind);
         let new = new.ok_or_else(|| ReshapeError::Missing(t.name.clone(), concerned.join(", ")))?;
         (t.size, t.align) = (new.size, new.align);
-        let fields = new.fields.iter().map(|f| match declared(t, f) {
-            // Its place in the text is that in the original.
-            Some(was) => Field { declaration: was.declaration, line: was.line, ..f.clone() },
-            None => f.clone(),
-        });
-        t.fields = fields.collect();
-        if t.fields.iter().any(|f| f.name == layout::BLOCK) {
+        let mut fields: Vec<Field> = new.fields.iter().map(|f| placed(t, f)).collect();
+        if fields.iter().any(|f| f.name == layout::BLOCK) {
             let block = format!("struct dsu_side_{}", layout::label_of(&t.name));
             let block = again.types.iter().find(|t| t.name == block);
             let beside = block.map(|b| b.fields.as_slice()).unwrap_or_default().iter();
             let behind = i64::try_from(t.size * 8).unwrap_or(i64::MAX);
-            t.fields.extend(beside.map(|f| Field { offset: f.offset + behind, ..f.clone() }));
+            fields.extend(beside.map(|f| Field { offset: f.offset + behind, ..placed(t, f) }));
         }
+        t.fields = fields;
     }
     Ok(())
+}
+
+/// A field of another text's definition of a type, with its place in the text of this one. Members that are not in it, such as those
+/// of ours, stand where the definition ends.
+pub fn placed(t: &TypeDefinition, field: &Field) -> Field {
+    let end = (t.text.close, t.text.close);
+    let (declaration, line) = declared(t, field).map_or((end, t.line), |own| (own.declaration, own.line));
+    Field { declaration, line, ..field.clone() }
 }
 
 /// The field of the source that one of the rewritten definition is.

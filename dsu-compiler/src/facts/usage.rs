@@ -123,13 +123,12 @@ enum State {
     Pointer(bool),
 }
 
-/// How the variable named by the last node of `path` is used; `path` leads down to it from its function
-/// or initialiser.
-pub fn of_variable(path: &[Node<'_>], text: &str) -> Usage {
-    let Some((&node, parents)) = path.split_last() else { return Usage::Escape };
+/// How an object is used that an expression denotes, such as the name of a variable or an access to a field; `path` leads
+/// down to it from its function or initialiser.
+pub fn of_object(node: Node<'_>, path: &[Node<'_>], text: &str) -> Usage {
     let mut child = node;
     let mut state = State::Object(false);
-    for &parent in parents.iter().rev() {
+    for &parent in path.iter().rev() {
         let step = match state {
             State::Object(element) => climb_object(parent, child, text, element),
             State::Pointer(element) => climb_pointer(parent, child, text, element),

@@ -43,12 +43,20 @@ int main(void)
 #if VERSION == 1
     session->limit = 5;
 #endif
+#ifdef KEPT
+    int *kept = &session->limit;
+    if (*kept != 5)
+        return 1;
+#endif
     puts("ready");
     while (next_line(line, sizeof line) >= 0) {
 #if VERSION == 1 || VERSION == 4
         int count = hook(session, 1);
 #else
         int count = helper(session, 1);
+#endif
+#ifdef LATE
+        session->limit++;
 #endif
         printf("%s %d v%d\n", line, count, VERSION);
     }

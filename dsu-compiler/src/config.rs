@@ -1,6 +1,6 @@
-//! `dsu.toml`: where a program can be updated, and which of its structs get room for later.
+//! `dsu.toml`: where a program can be updated, which of its structs get room for later, and what is only looked at at start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,19 @@ pub struct Config {
     /// Which structs get room for later.
     #[serde(default)]
     pub types: Types,
+    /// What is known of linker sets.
+    #[serde(default)]
+    pub sets: Sets,
+}
+
+/// `[sets]`: what is known of linker sets, the variables in one section that the program walks from `__start_NAME` to
+/// `__stop_NAME`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sets {
+    /// Sets that are only looked at while the program starts: what a patch adds to them need not be found.
+    #[serde(default)]
+    pub start_only: BTreeSet<String>,
 }
 
 /// `[types]`: which structs get room for later, and how much.
@@ -268,11 +281,18 @@ mod tests {
     }
 
     #[test]
+    fn sets() {
+        let config = parse("[sets]\nstart-only = [\"commands\", \"tests\"]\n").unwrap();
+        assert!(config.sets.start_only.iter().eq(["commands", "tests"]));
+    }
+
+    #[test]
     fn errors_name_the_line() {
         for (text, want) in [
             ("[[update-point]]\nfunction = \"f\"\nlop = 1\n", "dsu.toml:3: unknown field `lop`"),
             ("\n[typos]\n", "dsu.toml:2: unknown field `typos`"),
             ("[types]\nwrap = true\nmin_size = 3\n", "dsu.toml:3: invalid type: integer `3`"),
+            ("[sets]\nstart_only = []\n", "dsu.toml:2: unknown field `start_only`"),
             ("[types]\nslop = 7\n", "slop = 7: the room must be a multiple of 8 bytes"),
             ("[types.\"struct foo\"]\nslip = 8\n", "dsu.toml:2: unknown field `slip`"),
             ("[[update-point]]\nloop = 1\n", "dsu.toml:1: missing field `function`"),

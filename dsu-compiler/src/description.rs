@@ -44,6 +44,8 @@ pub struct Description {
     pub slots: Vec<BTreeSet<usize>>,
     /// Objects that dsu-cc did not compile, the toolchain's own left out: file name, and identity of the content.
     pub objects: Vec<(String, Id)>,
+    /// Linker sets that are only looked at while the program starts, as `dsu.toml` says.
+    pub start_sets: BTreeSet<String>,
 }
 
 /// Why a description cannot be read.
@@ -112,7 +114,7 @@ impl Description {
     /// Checks that every index and every place in a text leads somewhere: nothing that uses a description looks again.
     fn check(&self) -> Result<(), DescriptionError> {
         // All fields, so that none is forgotten when one is added.
-        let Self { state: _, output: _, model, points, foreign: _, slots, objects: _ } = self;
+        let Self { state: _, output: _, model, points, foreign: _, slots, objects: _, start_sets: _ } = self;
         let Model { units, functions, variables, touched: _, allocators: _ } = model;
         let misfit = |what: &str| Err(DescriptionError::Misfit(what.to_owned()));
         for unit in units {

@@ -36,6 +36,8 @@ pub struct Plan {
     variables: BTreeSet<VariableRef>,
     exported: HashSet<String>,
     objects: Vec<(String, Id)>,
+    /// Linker sets that are only looked at while the program starts.
+    start_sets: BTreeSet<String>,
     /// Symbols of the toolchain's own libraries: a patch is linked with those itself.
     toolchain: HashSet<String>,
     output: String,
@@ -104,8 +106,9 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
             report.notes.extend(wrapping.notes);
             report.types = wrapping.report;
             let (exported, output, objects) = (input.exported.clone(), input.output.clone(), objects(input));
-            let toolchain = toolchain(input);
-            let plan = Plan { model, points, slots, stubs, variables, exported, objects, toolchain, output };
+            let (toolchain, start_sets) = (toolchain(input), input.config.sets.start_only.clone());
+            let plan =
+                Plan { model, points, slots, stubs, variables, exported, objects, start_sets, toolchain, output };
             return Ok(Rewritten { units, report, plan });
         }
         // A unit that cannot be rewritten is kept, and then the others must not count on it.
@@ -252,15 +255,20 @@ pub fn slots(model: &Model, points: &Points) -> Vec<BTreeSet<usize>> {
     slots
 }
 
+/// Whether a static variable is one that a patch may bind to.
+pub fn is_registered_static(v: &Variable) -> bool {
+    let ours = v.definition.as_ref().is_some_and(|d| !d.system) && v.internal && v.reachable;
+    // A constant scalar whose address nobody takes is known by its value. Addresses of labels mean something only to the code
+    // they were taken in.
+    ours && !(v.constant && v.scalar && !v.addressed) && !v.labels
+}
+
 /// Variables that a patch may bind to.
 pub fn registered_variables(model: &Model) -> BTreeSet<VariableRef> {
     let mut found: BTreeSet<VariableRef> = model.variables.values().copied().collect();
     for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
         for (variable, v) in u.facts.variables.iter().enumerate() {
-            let ours = v.definition.as_ref().is_some_and(|d| !d.system) && v.internal && v.reachable;
-            // A constant scalar whose address nobody takes is known by its value. Addresses of labels mean something
-            // only to the code they were taken in.
-            if ours && !(v.constant && v.scalar && !v.addressed) && !v.labels {
+            if is_registered_static(v) {
                 found.insert(VariableRef { unit, variable });
             }
         }
@@ -345,6 +353,7 @@ pub fn finish(
         foreign: foreign_symbols,
         slots: plan.slots,
         objects: plan.objects,
+        start_sets: plan.start_sets,
     };
     Ok(Finished { assembly, renames, description: description.encode()?, report })
 }
@@ -399,6 +408,12 @@ fn foreign_symbols(plan: &Plan, units: &[ObjectSymbols], foreign: &[ObjectSymbol
     for symbols in foreign.iter().chain(kept).chain(rewritten) {
         defined.extend(symbols.defined.iter().filter(|d| !d.tls).map(|d| d.name.as_str()));
     }
+    // The linker defines these, if there is such a section.
+    let variables = || plan.model.units.iter().flat_map(|u| &u.facts.variables);
+    let entries = variables().filter(|v| v.definition.is_some());
+    let sets: HashSet<&str> = entries.filter_map(Variable::linker_set).collect();
+    let bounds = variables().filter(|v| v.bound_of_set().is_some_and(|set| sets.contains(set)));
+    defined.extend(bounds.map(|v| v.symbol.as_str()));
     let ours = |name: &str| plan.model.functions.contains_key(name) || plan.model.variables.contains_key(name);
     let mut list: Vec<String> = wanted
         .into_iter()

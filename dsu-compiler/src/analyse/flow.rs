@@ -32,6 +32,8 @@ pub struct Flows<'a> {
     model: &'a Model,
     known: HashMap<(usize, Origin), &'a Flow>,
     calls: PointerCalls<'a>,
+    /// References to each variable, with their units, by unit and variable.
+    uses: Vec<Vec<Vec<(usize, &'a Reference)>>>,
 }
 
 impl<'a> Flows<'a> {
@@ -39,7 +41,22 @@ impl<'a> Flows<'a> {
     pub fn new(model: &'a Model) -> Self {
         let units = model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none());
         let known = units.flat_map(|(unit, u)| u.facts.flows.iter().map(move |flow| ((unit, flow.origin), flow)));
-        Self { model, known: known.collect(), calls: PointerCalls::new(model) }
+        let mut uses: Vec<Vec<Vec<_>>> =
+            model.units.iter().map(|u| vec![Vec::new(); u.facts.variables.len()]).collect();
+        for (unit, u) in model.units.iter().enumerate() {
+            for reference in &u.facts.references {
+                let Target::Variable(variable) = reference.target else { continue };
+                if let Some(at) = model.variable_of(unit, variable) {
+                    uses[at.unit][at.variable].push((unit, reference));
+                }
+            }
+        }
+        Self { model, known: known.collect(), calls: PointerCalls::new(model), uses }
+    }
+
+    /// All references to a variable, with their units.
+    fn uses_of(&self, at: VariableRef) -> impl Iterator<Item = (usize, &'a Reference)> {
+        self.uses[at.unit][at.variable].iter().copied()
     }
 
     /// Whether nothing in the program writes a variable after it was initialised.
@@ -57,7 +74,7 @@ impl<'a> Flows<'a> {
             return false;
         }
         let unwritten = !self.model.used_outside(at)
-            && self.model.uses_of(at).all(|(unit, reference)| match reference.usage {
+            && self.uses_of(at).all(|(unit, reference)| match reference.usage {
                 Usage::Write | Usage::Lend => false,
                 // A pointer to constant memory, too: `strchr` gives one back that is not.
                 Usage::Escape | Usage::Keep | Usage::KeepElement => {
@@ -74,7 +91,7 @@ impl<'a> Flows<'a> {
     /// harm when the table is replaced: a pointer to one row stays good, unless rows are counted from the table. Initial
     /// values of other tables do no harm if they are made anew with it: [`Flows::holders`].
     pub fn address_kept(&self, at: VariableRef) -> Option<String> {
-        let counted = self.model.uses_of(at).any(|(_, r)| r.usage == Usage::Compare);
+        let counted = self.uses_of(at).any(|(_, r)| r.usage == Usage::Compare);
         let harmful = |unit: usize, reference: &Reference| match reference.usage {
             Usage::Read | Usage::Point | Usage::Compare => false,
             Usage::KeepElement if !counted => false,
@@ -84,28 +101,32 @@ impl<'a> Flows<'a> {
                 fate.kept || fate.stored && self.holds_still(unit, reference, &mut BTreeSet::from([at])).is_none()
             }
         };
-        let (unit, reference) = self.model.uses_of(at).find(|(unit, r)| harmful(*unit, r))?;
+        let (unit, reference) = self.uses_of(at).find(|(unit, r)| harmful(*unit, r))?;
         Some(self.model.place_of(unit, reference))
     }
 
     /// Variables that have the address of this one in their initial values, and are known to keep it to themselves.
     pub fn holders(&self, at: VariableRef) -> BTreeSet<VariableRef> {
-        let stored = self.model.uses_of(at).filter(|(unit, r)| self.of_reference(*unit, r).stored);
+        let stored = self.uses_of(at).filter(|(unit, r)| self.of_reference(*unit, r).stored);
         stored.filter_map(|(unit, r)| self.holds_still(unit, r, &mut BTreeSet::from([at]))).collect()
     }
 
     /// Whether the address of a variable is handed to other functions, or to whoever: a function that keeps it to itself
     /// goes on with the old table to its end. What the table points to is asked about where that is replaced.
     pub fn is_handed_on(&self, at: VariableRef) -> bool {
-        let own = |outcome: &Outcome| match outcome {
-            Outcome::Written | Outcome::Counted | Outcome::ContentsLost => false,
-            Outcome::Passed { contents, .. } | Outcome::Called { contents, .. } => !contents,
-            Outcome::Stored | Outcome::Lost => true,
+        let mut kept = self.uses_of(at).filter(|(_, r)| matches!(r.usage, Usage::Keep | Usage::Escape));
+        kept.any(|(unit, r)| !self.stays_inside(unit, r))
+    }
+
+    /// Whether what a reference points to does not leave its function; pointers that are loaded from there may.
+    pub fn stays_inside(&self, unit: usize, reference: &Reference) -> bool {
+        let inside = |outcome: &Outcome| match outcome {
+            Outcome::Written | Outcome::Counted | Outcome::ContentsLost => true,
+            Outcome::Passed { contents, .. } | Outcome::Called { contents, .. } => *contents,
+            Outcome::Stored | Outcome::Lost => false,
         };
-        self.model.uses_of(at).filter(|(_, r)| matches!(r.usage, Usage::Keep | Usage::Escape)).any(|(unit, r)| {
-            let flow = self.known.get(&(unit, Origin::Reference(r.at)));
-            flow.is_none_or(|flow| flow.outcomes.iter().any(own))
-        })
+        let flow = self.known.get(&(unit, Origin::Reference(reference.at)));
+        flow.is_some_and(|flow| flow.outcomes.iter().all(inside))
     }
 
     /// Where the address of a variable, or of a part of it, may be kept longer than the calls that it is passed to.
@@ -124,7 +145,7 @@ impl<'a> Flows<'a> {
                 fate.kept || fate.stored
             }
         };
-        let (unit, reference) = self.model.uses_of(at).find(|(unit, r)| kept(*unit, r))?;
+        let (unit, reference) = self.uses_of(at).find(|(unit, r)| kept(*unit, r))?;
         Some(self.model.place_of(unit, reference))
     }
 
@@ -136,7 +157,7 @@ impl<'a> Flows<'a> {
             && !self.model.variable(holder).thread_local
             && !self.model.used_outside(holder)
             && self.unwritten(holder, seen)
-            && self.model.uses_of(holder).all(|(unit, r)| {
+            && self.uses_of(holder).all(|(unit, r)| {
                 let fate = self.of_reference(unit, r);
                 !fate.contents && !fate.kept && !fate.stored
             });

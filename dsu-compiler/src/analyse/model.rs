@@ -280,18 +280,6 @@ impl Model {
             None => format!("an initialiser ({})", self.units[unit].name),
         }
     }
-
-    /// All references to a variable, with their units.
-    pub fn uses_of(&self, at: VariableRef) -> impl Iterator<Item = (usize, &Reference)> {
-        let external = !self.variable(at).internal;
-        let units = self.units.iter().enumerate().filter(move |(unit, _)| external || *unit == at.unit);
-        units.flat_map(move |(unit, u)| {
-            let refers = move |r: &&Reference| {
-                matches!(r.target, Target::Variable(variable) if self.variable_of(unit, variable) == Some(at))
-            };
-            u.facts.references.iter().filter(refers).map(move |r| (unit, r))
-        })
-    }
 }
 
 fn reason_to_keep(facts: &UnitFacts) -> Option<String> {

@@ -331,7 +331,22 @@ impl<'a> Builder<'a> {
                 ));
             }
         }
+        imports.extend(self.renamed_variables(&imports));
         if missing.is_empty() { Ok((imports, named)) } else { Err(DiffError::Refused(missing)) }
+    }
+
+    /// Variables of the process that go by another name from now on, and that the patch does not happen to refer to: the next
+    /// patch looks for the new names.
+    fn renamed_variables(&self, imports: &[Import]) -> Vec<Import> {
+        let known: BTreeSet<&str> = imports.iter().map(|i| i.symbol.as_str()).collect();
+        let renamed = self.diff.data.fates.iter().filter_map(|(at, fate)| {
+            let (Fate::Bind(old) | Fate::Overwrite(old)) = fate else { return None };
+            let ours = self.diff.changes.replaced.contains(&at.unit);
+            let moved = self.model().variable_name(*at) != self.diff.old.model.variable_name(*old);
+            (ours && moved)
+                .then(|| self.variable_import(&format!("dsu_g_{}", self.model().variable_label(*at)), *at, *old))
+        });
+        renamed.filter(|import| !known.contains(import.symbol.as_str())).collect()
     }
 
     fn bound_variables(&self) -> HashMap<String, (VariableRef, VariableRef)> {

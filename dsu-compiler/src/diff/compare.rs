@@ -6,7 +6,7 @@ use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::description::Description;
 use crate::diff::pairing::Pairing;
 use crate::diff::types::Types;
-use crate::facts::{Function, Target, UnitFacts, Variable, content, fingerprint};
+use crate::facts::{Function, Target, UnitFacts, content, fingerprint};
 
 /// What changed in one unit, by name.
 #[derive(Clone, Debug, Default)]
@@ -195,16 +195,6 @@ impl Changes {
                     u.name, v.name
                 ));
             }
-            if let Some(v) = u.facts.variables.iter().find(|v| in_linker_set(v, &new.model)) {
-                found.push(format!(
-                    "unit {} has {} in section {}, which the program walks from __start_{} on: the unit cannot be replaced, as its \
-                     entries would not be in the running program's section",
-                    u.name,
-                    v.name,
-                    v.section.as_deref().unwrap_or(""),
-                    v.section.as_deref().unwrap_or("")
-                ));
-            }
             let defines = |text: &String| text.contains(':') || text.contains(".globl") || text.contains(".set");
             if let Some(text) = u.facts.assembler.iter().find(|t| defines(t)) {
                 let text: String = text.chars().take(60).collect();
@@ -217,13 +207,6 @@ impl Changes {
         }
         found
     }
-}
-
-/// Whether a variable is one of a set that the linker puts together and the program walks.
-fn in_linker_set(v: &Variable, model: &Model) -> bool {
-    let Some(section) = v.section.as_ref().filter(|_| v.definition.is_some()) else { return false };
-    let (start, stop) = (format!("__start_{section}"), format!("__stop_{section}"));
-    model.units.iter().flat_map(|u| &u.facts.variables).any(|v| v.name == start || v.name == stop)
 }
 
 /// Sentences about objects that dsu-cc did not compile and that changed, or that took over functions of units.
@@ -315,11 +298,7 @@ pub fn old_function(old: &Model, new: &Model, pairing: &Pairing, at: FunctionRef
             return Some(*found);
         }
     }
-    let same = |unit: usize| {
-        let functions = &old.units[unit].facts.functions;
-        let function = functions.iter().position(|o| o.internal && o.name == f.name && o.definition.is_some())?;
-        Some(FunctionRef { unit, function })
-    };
+    let same = |unit: usize| Some(FunctionRef { unit, function: pairing.old_static(unit, &f.name)? });
     if let Some(found) = pairing.old_of[at.unit].and_then(same) {
         return Some(found);
     }

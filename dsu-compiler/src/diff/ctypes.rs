@@ -1,5 +1,6 @@
 //! Canonical types back into C: declarations, and conversions between numbers.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::analyse::model::{Model, Unit};
@@ -8,21 +9,27 @@ use crate::layout::is_beside;
 use crate::layout::natural::{Part, natural};
 use crate::layout::place::own_fields;
 
-/// What a unit can name.
+/// Something that is found when it is wanted.
+type Lazy<'a, T> = LazyCell<T, Box<dyn FnOnce() -> T + 'a>>;
+
+/// What a unit can name. Most numbers need neither names nor types, and there are many of both.
 pub struct Scope<'a> {
-    names: BTreeSet<&'a str>,
-    types: HashMap<&'a str, &'a TypeDefinition>,
+    names: Lazy<'a, BTreeSet<&'a str>>,
+    types: Lazy<'a, HashMap<&'a str, &'a TypeDefinition>>,
 }
 
 impl<'a> Scope<'a> {
     /// The names at the end of a unit; types by what they are in the whole program.
     pub fn new(model: &'a Model, unit: &'a Unit) -> Self {
-        let names = unit.facts.items.iter().flat_map(|i| &i.names).map(String::as_str).collect();
-        let mut types: HashMap<&str, &TypeDefinition> = HashMap::new();
-        for t in unit.facts.types.iter().chain(model.units.iter().flat_map(|u| &u.facts.types)) {
-            types.entry(t.name.as_str()).or_insert(t);
-        }
-        Self { names, types }
+        let names = || unit.facts.items.iter().flat_map(|i| &i.names).map(String::as_str).collect();
+        let types = || {
+            let mut types: HashMap<&str, &TypeDefinition> = HashMap::new();
+            for t in unit.facts.types.iter().chain(model.units.iter().flat_map(|u| &u.facts.types)) {
+                types.entry(t.name.as_str()).or_insert(t);
+            }
+            types
+        };
+        Self { names: LazyCell::new(Box::new(names)), types: LazyCell::new(Box::new(types)) }
     }
 
     /// A declaration of `name` with a canonical type, if the unit has words for it.
@@ -310,7 +317,8 @@ mod tests {
     use super::*;
 
     fn scope() -> Scope<'static> {
-        Scope { names: BTreeSet::from(["known", "word_t"]), types: HashMap::new() }
+        let names = LazyCell::new(Box::new(|| BTreeSet::from(["known", "word_t"])) as Box<_>);
+        Scope { names, types: LazyCell::new(Box::new(HashMap::new)) }
     }
 
     #[test]

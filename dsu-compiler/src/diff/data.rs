@@ -12,6 +12,7 @@ use crate::diff::compare::Changes;
 use crate::diff::ctypes::{Scope, array};
 use crate::diff::directives::{Choice, Directives};
 use crate::diff::pairing::Pairing;
+use crate::diff::statics::{Match, Statics};
 use crate::diff::still::Still;
 use crate::diff::types::Types;
 use crate::facts::{TypeDefinition, UnitFacts, Variable, content, fingerprint, same_type};
@@ -51,6 +52,8 @@ pub struct Data {
     pub seeded: BTreeSet<VariableRef>,
     /// What a person said about variables, by name.
     pub decided: Vec<String>,
+    /// Sentences about static variables of functions that start anew though one of their name is gone.
+    pub anew: Vec<String>,
     /// Sentences about variables that cannot be carried over.
     pub refusals: Vec<String>,
 }
@@ -81,6 +84,7 @@ impl Data {
             old: &old.model,
             new: &new.model,
             pairing: basis.pairing,
+            statics: Statics::new(&old.model, &new.model, basis.pairing, &changes.replaced),
             old_flows: Flows::new(&old.model),
             new_flows: Flows::new(&new.model),
             old_registered: registered_variables(&old.model),
@@ -102,7 +106,7 @@ impl Data {
             }
         }
         decider.repoint(&mut data.fates);
-        for list in [&mut data.kept_values, &mut data.decided] {
+        for list in [&mut data.kept_values, &mut data.decided, &mut data.anew] {
             list.sort();
             list.dedup();
         }
@@ -132,6 +136,7 @@ struct Decider<'a> {
     old: &'a Model,
     new: &'a Model,
     pairing: &'a Pairing,
+    statics: Statics,
     old_flows: Flows<'a>,
     new_flows: Flows<'a>,
     old_registered: BTreeSet<VariableRef>,
@@ -149,7 +154,16 @@ impl Decider<'_> {
         if !self.new_registered.contains(&at) || system {
             return (!system).then_some(Fate::Private);
         }
-        data.refusals.extend(self.ambiguous(at));
+        match self.statics.of(at) {
+            Some(Match::Unclear) => data.refusals.extend(self.ambiguous(at)),
+            Some(Match::New { instead: true }) if !v.constant && !self.new_flows.never_written(at) => {
+                data.anew.push(format!(
+                    "{} starts with its initial value, which none of the static variables of that name had that are gone",
+                    self.describe(at)
+                ));
+            }
+            _ => {}
+        }
         data.refusals.extend(self.unstamped(at));
         let Some(old_at) = self.old_variable(at) else { return Some(Fate::New) };
         let o = self.old.variable(old_at);
@@ -355,22 +369,26 @@ impl Decider<'_> {
         model.units[at.unit].image.text.get(start..end).map(content::of_text)
     }
 
-    /// A function with several static variables of one name has them told apart by their order: if their number
-    /// changed, nobody knows which is which.
+    /// Which of a function's static variables of one name it was cannot be told: that matters where one is written.
     fn ambiguous(&self, at: VariableRef) -> Option<String> {
         let v = self.new.variable(at);
         let function = &self.new.units[at.unit].facts.functions[v.function?].name;
-        let count = |facts: &UnitFacts| {
+        let of = |facts: &UnitFacts| -> Vec<usize> {
             let same =
-                |o: &&Variable| o.name == v.name && o.function.is_some_and(|f| facts.functions[f].name == *function);
-            facts.variables.iter().filter(same).count()
+                |o: &Variable| o.name == v.name && o.function.is_some_and(|f| facts.functions[f].name == *function);
+            (0..facts.variables.len()).filter(|o| same(&facts.variables[*o])).collect()
         };
-        let before = count(&self.old.units[self.pairing.old_of[at.unit]?].facts);
-        let after = count(&self.new.units[at.unit].facts);
-        (before > 0 && before != after && before.max(after) > 1).then(|| {
+        let old_unit = self.pairing.old_of[at.unit]?;
+        let (before, after) = (of(&self.old.units[old_unit].facts), of(&self.new.units[at.unit].facts));
+        let unwritten = self.new_flows.never_written(at)
+            && before.iter().all(|o| self.old_flows.never_written(VariableRef { unit: old_unit, variable: *o }));
+        (!unwritten).then(|| {
             format!(
-                "function {function} had {before} static variables named {} and has {after}: which keeps which value cannot be \
-                 told; give the new ones names of their own",
+                "function {function} had {} static variables named {} and has {}: which keeps which value cannot be told for \
+                 {}; give the new ones names of their own",
+                before.len(),
+                v.name,
+                after.len(),
                 self.describe(at)
             )
         })
@@ -386,6 +404,11 @@ impl Decider<'_> {
     /// from the only other unit that had one of that name and type and lost it.
     fn old_variable(&self, at: VariableRef) -> Option<VariableRef> {
         let v = self.new.variable(at);
+        match self.statics.of(at) {
+            Some(Match::Old(found)) => return self.old_registered.contains(&found).then_some(found),
+            Some(Match::New { .. } | Match::Unclear) => return None,
+            None => {}
+        }
         if v.function.is_none() {
             // It may have become static, or external, without moving.
             let still_external = v.internal && self.new.variables.contains_key(&v.symbol);

@@ -8,8 +8,11 @@
 //! | [`side`] | which types may have fields beside their objects |
 //! | [`impose`] | the running program's layouts, imposed on the new program |
 //! | [`resume`] | where activations that are on a stack go on |
+//! | [`runs`] | functions that can run after the commit |
 //! | [`still`] | code of the old program that can still run, and what it must not touch |
+//! | [`statics`] | which static variable of a function is which, where several have one name |
 //! | [`data`] | what becomes of each variable of a replaced unit |
+//! | [`sets`] | linker sets: what the running program does not find of a patch |
 //! | [`directives`] | the file that a person writes for a patch |
 //! | [`transform`], [`carry`] | code that makes new objects and values of old ones |
 //! | [`ctypes`] | canonical types as C, and conversions of numbers |
@@ -29,6 +32,7 @@ use crate::diff::data::{Basis, Data};
 use crate::diff::directives::Directives;
 use crate::diff::pairing::Pairing;
 use crate::diff::report::DiffReport;
+use crate::diff::sets::Sets;
 use crate::diff::still::Still;
 use crate::diff::transform::Additions;
 use crate::diff::types::Types;
@@ -48,7 +52,10 @@ pub mod objects;
 pub mod pairing;
 pub mod report;
 mod resume;
+mod runs;
+pub mod sets;
 pub mod side;
+pub mod statics;
 pub mod still;
 pub mod transform;
 pub mod types;
@@ -138,7 +145,9 @@ impl Diff {
             refusals.extend(types.verify(&old.model, &new.model));
         }
         let still = Still::new(&old, &new, &pairing);
-        refusals.extend(still.check_types(&old, &types));
+        if !types.planned.is_empty() {
+            refusals.extend(still.check_types(&old, &types));
+        }
         refusals.extend(types.check_offsets(&new.model));
         let mut data = Data::new(&basis(&old, &new, &pairing, &types, directives, &still), &changes);
         // A variable that gets new storage takes every unit that uses it along, and those may own variables, too.
@@ -149,6 +158,7 @@ impl Diff {
         new.state = program::state_of(&new.model);
         refusals.extend(changes.refusals(&old, &new));
         refusals.extend(data.refusals.iter().cloned());
+        refusals.extend(Sets::new(&basis(&old, &new, &pairing, &types, directives, &still), &changes, &data).refusals);
         let mut additions = Additions::new(&new.model, &types, directives, changes.replaced.iter());
         carry::add(&old, &new, &types, &data, &mut additions);
         refusals.extend(additions.refusals.iter().cloned());
@@ -173,7 +183,8 @@ impl Diff {
         let basis = basis(&old, &new, &pairing, &types, directives, &still);
         data = Data::new(&basis, &changes);
         data.forget_added(&new.model, &lengths);
-        let report = DiffReport::new(&basis, &changes, &data, &additions);
+        let sets = Sets::new(&basis, &changes, &data);
+        let report = DiffReport::new(&basis, &changes, &data, &sets, &additions);
         Ok(Self { old, new, after: before.taken, lineage, pairing, changes, types, own_types, data, additions, report })
     }
 

@@ -1,14 +1,17 @@
 //! Which unit of the old program became which unit of the new one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crate::analyse::model::Model;
+use crate::analyse::model::{Model, Unit};
+use crate::facts::Function;
 
 /// Pairs of units.
 #[derive(Clone, Debug, Default)]
 pub struct Pairing {
     /// For each new unit, the old one.
     pub old_of: Vec<Option<usize>>,
+    /// The static functions that each old unit defines, by name.
+    static_functions: Vec<HashMap<String, usize>>,
 }
 
 impl Pairing {
@@ -31,7 +34,18 @@ impl Pairing {
                 old_of[i] = Some(o);
             }
         }
-        Self { old_of }
+        let defined = |f: &Function| f.internal && f.definition.is_some();
+        let of_unit = |u: &Unit| {
+            let functions = u.facts.functions.iter().enumerate().filter(|(_, f)| defined(f));
+            // The first of a name counts.
+            functions.rev().map(|(index, f)| (f.name.clone(), index)).collect()
+        };
+        Self { old_of, static_functions: old.units.iter().map(of_unit).collect() }
+    }
+
+    /// The static function of this name that an old unit defines.
+    pub fn old_static(&self, unit: usize, name: &str) -> Option<usize> {
+        self.static_functions.get(unit)?.get(name).copied()
     }
 
     /// The new unit an old one became.

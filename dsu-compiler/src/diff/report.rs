@@ -1,5 +1,6 @@
 //! What `dsu-diff` tells: what changed, what takes effect when, what does not, and what a person must know.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use crate::description::Description;
 use crate::diff::compare::{Changes, old_function};
 use crate::diff::data::{Basis, Data, Fate};
 use crate::diff::pairing::Pairing;
+use crate::diff::sets::{self, Sets};
 use crate::diff::transform::{self, Additions};
 use crate::diff::types::{self, Planned};
 use crate::facts::{Field, same_type};
@@ -151,7 +153,7 @@ fn perhaps_renamed(planned: &Planned) -> Option<String> {
 
 impl DiffReport {
     /// Collects the report.
-    pub fn new(basis: &Basis<'_>, changes: &Changes, data: &Data, additions: &Additions) -> Self {
+    pub fn new(basis: &Basis<'_>, changes: &Changes, data: &Data, sets: &Sets, additions: &Additions) -> Self {
         let (old, new, pairing) = (basis.old, basis.new, basis.pairing);
         let mut report = Self {
             outcome: if changes.replaced.is_empty() { "unchanged" } else { "patch" }.to_owned(),
@@ -159,6 +161,7 @@ impl DiffReport {
             to: new.state.to_string(),
             values_kept: data.kept_values.clone(),
             decisions: types::changed_constants(&old.model, &new.model),
+            not_run: sets.not_found.clone(),
             types: basis.types.planned.values().map(|p| TypeReport::new(p, additions)).collect(),
             variables_decided: data.decided.clone(),
             hand_written_lines: basis.directives.lines,
@@ -166,8 +169,15 @@ impl DiffReport {
             ..Self::default()
         };
         report.decisions.extend(basis.types.planned.values().filter_map(perhaps_renamed));
+        report.decisions.extend(data.anew.iter().cloned());
         for &unit in &changes.replaced {
-            let c = changes.units.get(&unit).cloned().unwrap_or_default();
+            let mut c = changes.units.get(&unit).cloned().unwrap_or_default();
+            // What changed of linker sets is told with the sets.
+            let was = pairing.old_of[unit].map(|o| &old.model.units[o].facts);
+            let entries: BTreeSet<String> =
+                was.into_iter().chain([&new.model.units[unit].facts]).flat_map(sets::names_of_entries).collect();
+            c.variables.retain(|name| !entries.contains(name));
+            c.variables_removed.retain(|name| !entries.contains(name));
             report.units.push(UnitReport {
                 name: new.model.units[unit].name.clone(),
                 added: pairing.old_of[unit].is_none(),

@@ -5,6 +5,7 @@
 //! programs have is laid out in the patch as in the running program, changed or not: the new build may have given it
 //! other room for later.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::analyse::model::Model;
@@ -380,18 +381,19 @@ pub fn changed_constants(old: &Model, new: &Model) -> Vec<String> {
     let mut found = Vec::new();
     for (name, after) in types_of(new).into_iter().filter(|(_, t)| t.kind == TypeKind::Enum) {
         let Some(before) = old_types.get(&name) else { continue };
-        let stored = stored_in(new, &after.name);
+        // Only where it matters: this looks at the whole program.
+        let stored = LazyCell::new(|| stored_in(new, &after.name));
         for was in &before.fields {
             match after.fields.iter().find(|f| f.name == was.name) {
                 Some(constant) if constant.offset != was.offset => found.push(format!(
-                    "{} of {name} was {} and is {} ({}:{}): values stored before the update keep the old meaning{stored}",
-                    constant.name, was.offset, constant.offset, after.file, constant.line
+                    "{} of {name} was {} and is {} ({}:{}): values stored before the update keep the old meaning{}",
+                    constant.name, was.offset, constant.offset, after.file, constant.line, *stored
                 )),
                 Some(_) => {}
                 None if after.fields.iter().any(|f| f.offset == was.offset) => {}
                 None => found.push(format!(
-                    "{} of {name} ({}) is gone ({}:{}): values stored before the update may still have it{stored}",
-                    was.name, was.offset, after.file, after.line
+                    "{} of {name} ({}) is gone ({}:{}): values stored before the update may still have it{}",
+                    was.name, was.offset, after.file, after.line, *stored
                 )),
             }
         }

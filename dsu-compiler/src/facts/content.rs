@@ -46,12 +46,19 @@ impl<'a> Content<'a> {
 
     /// Hash of the tokens in a range.
     fn hash(&self, start: usize, end: usize) -> blake3::Hash {
+        self.hash_without(start, end, &BTreeSet::new())
+    }
+
+    /// The same, whatever the things of these names are called.
+    fn hash_without(&self, start: usize, end: usize, nameless: &BTreeSet<&str>) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
         let from = self.tokens.partition_point(|t| t.start < start);
         for (n, token) in self.tokens_in(start, end).iter().enumerate() {
             let word = self.text.get(token.start..token.end).unwrap_or("");
             if let Some(delta) = self.line_number(from + n, word).filter(|_| token.kind == Kind::Number) {
                 hasher.update(b"__LINE__").update(&delta.to_le_bytes());
+            } else if token.kind == Kind::Identifier && nameless.contains(word) {
+                hasher.update(b"?");
             } else if !(token.kind == Kind::Directive) {
                 hasher.update(word.as_bytes());
             }
@@ -82,6 +89,11 @@ impl<'a> Content<'a> {
     /// Identity of the tokens in a range.
     pub fn own(&self, start: usize, end: usize) -> Id {
         truncate(self.hash(start, end))
+    }
+
+    /// Identity of the tokens in a range, whatever the things of these names are called.
+    pub fn own_without(&self, start: usize, end: usize, nameless: &BTreeSet<&str>) -> Id {
+        truncate(self.hash_without(start, end, nameless))
     }
 
     /// Items that a range depends on, directly or through other items, those not to `enter` left out.
@@ -194,7 +206,9 @@ fn mark_roots(facts: &mut UnitFacts, content: &Content<'_>, items: &[Item]) {
         f.definition.as_ref().filter(|d| root && !d.system).map(|d| (d.start, d.end))
     });
     let variables = facts.variables.iter().filter_map(|v| {
-        v.definition.as_ref().filter(|d| !v.internal && v.function.is_none() && !d.system).map(|d| (d.start, d.end))
+        // What is in a linker set is found by those who walk the set.
+        let root = !v.internal || v.linker_set().is_some();
+        v.definition.as_ref().filter(|d| root && v.function.is_none() && !d.system).map(|d| (d.start, d.end))
     });
     let roots: Vec<(usize, usize)> = functions.chain(variables).collect();
     let mut reached: BTreeSet<usize> = BTreeSet::new();

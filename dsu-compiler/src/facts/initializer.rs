@@ -104,6 +104,11 @@ impl<'r> Reader<'r> {
         let Some(declaration) = ty.declaration() else { return };
         let members = members(declaration);
         let (start, end) = node.range();
+        if self.text.as_bytes().get(start) != Some(&b'{') {
+            // What the parser adds itself: the union around an argument for a parameter with attribute `transparent_union`.
+            node.children().first().into_iter().for_each(|value| self.without_braces(*value, ty));
+            return;
+        }
         let index = self.found.len();
         let name = self.printer.name(declaration).filter(|_| !declaration.in_system_header());
         let mut list = self.marker(name.clone().unwrap_or_default(), start + 1, end.saturating_sub(1), node);

@@ -190,6 +190,20 @@ pub struct Variable {
 }
 
 impl Variable {
+    /// The linker set that it is in: the linker defines `__start_` and `__stop_` symbols for sections whose names are
+    /// identifiers of C.
+    pub fn linker_set(&self) -> Option<&str> {
+        let word = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let section = self.section.as_deref().filter(word)?;
+        (!section.is_empty() && !section.starts_with(|c: char| c.is_ascii_digit())).then_some(section)
+    }
+
+    /// The linker set that it is the start or the end of.
+    pub fn bound_of_set(&self) -> Option<&str> {
+        let set = self.symbol.strip_prefix("__start_").or_else(|| self.symbol.strip_prefix("__stop_"))?;
+        (!set.is_empty() && self.function.is_none() && self.definition.is_none()).then_some(set)
+    }
+
     /// How it is stored, in words.
     pub fn storage(&self) -> &'static str {
         if self.thread_local { "thread-local " } else { "" }

@@ -118,6 +118,7 @@ pub fn rewrite(job: &Job<'_>) -> Result<(String, Uses), RewriteError> {
     rewriter.prelude();
     if job.purpose == Purpose::Patch {
         rewriter.visibility();
+        rewriter.sets();
     }
     let trailer = rewriter.trailer();
     let mut text = rewriter.edits.apply(&job.model.units[job.unit].image.text)?;
@@ -474,6 +475,24 @@ impl<'a> Rewriter<'a> {
                 && matches!(before.map(|t| t.as_ref().map_or("", word)), ["visibility" | "__visibility__", "("])
             {
                 self.edits.replace(token.start, token.end - token.start, "\"default\"");
+            }
+            before = [before[1], Some(token)];
+        }
+    }
+
+    /// What a patch has of a linker set is not in the running program's set: its section gets another name, for which the
+    /// linker defines no start and no end.
+    fn sets(&mut self) {
+        let text = self.text();
+        let sets: BTreeSet<String> =
+            self.facts().variables.iter().filter_map(|v| v.linker_set()).map(literal).collect();
+        let word = |token: &Token| text.get(token.start..token.end).unwrap_or("");
+        let mut before: [Option<Token>; 2] = [None, None];
+        for token in Lexer::new(text, 0).filter(|_| !sets.is_empty()) {
+            let section = matches!(before.map(|t| t.as_ref().map_or("", word)), ["section" | "__section__", "("]);
+            if section && sets.contains(word(&token)) {
+                let name = format!("{}.dsu\"", word(&token).trim_end_matches('"'));
+                self.edits.replace(token.start, token.end - token.start, name);
             }
             before = [before[1], Some(token)];
         }

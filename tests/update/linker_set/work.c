@@ -7,8 +7,13 @@ struct entry {
 };
 #define ENTRY(n) static struct entry entry_##n __attribute__((section("entries"), used)) = {#n, 0}
 
+#if VERSION == 3
+ENTRY(three);
+#endif
 ENTRY(one);
+#if VERSION != 4
 ENTRY(two);
+#endif
 extern struct entry __start_entries[], __stop_entries[];
 
 void command(const char *line)

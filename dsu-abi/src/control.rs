@@ -177,7 +177,8 @@ pub struct ThreadState {
     pub stack: AtomicU64,
     /// +24: address of the condition variable that the wrapped call waits for, else 0. Such a call swallows `EINTR`, so
     /// the pusher makes its wait for the variable time out instead, and the wrapper turns that into a wake-up without
-    /// a reason, which POSIX allows.
+    /// a reason, which POSIX allows. 1, where no condition variable is: the call swallows `EINTR`, and the thread is not to be
+    /// woken (it waits for the end of another one).
     pub condition: AtomicU64,
 }
 

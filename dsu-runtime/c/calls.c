@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -21,8 +22,10 @@
 #include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -30,8 +33,23 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
+
+/* A C library that lacks these, or has them elsewhere, has no program that calls them through here either. */
+#pragma weak cnd_timedwait
+#pragma weak cnd_wait
+#pragma weak epoll_pwait2
+#pragma weak mq_receive
+#pragma weak mq_send
+#pragma weak mq_timedreceive
+#pragma weak pthread_cond_clockwait
+#pragma weak sem_clockwait
+#pragma weak thrd_join
+int epoll_pwait2(int, struct epoll_event *, int, const struct timespec *, const sigset_t *);
+int pthread_cond_clockwait(pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *);
+int sem_clockwait(sem_t *, clockid_t, const struct timespec *);
 
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
@@ -141,6 +159,13 @@ WRAP(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, ad
 WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
 WRAP(int, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 WRAP(int, flock, (int fd, int operation), (fd, operation))
+WRAP(ssize_t, mq_receive, (mqd_t queue, char *data, size_t size, unsigned *priority), (queue, data, size, priority))
+WRAP(int, mq_send, (mqd_t queue, const char *data, size_t size, unsigned priority), (queue, data, size, priority))
+WRAP(ssize_t, mq_timedreceive,
+     (mqd_t queue, char *data, size_t size, unsigned *priority, const struct timespec *until),
+     (queue, data, size, priority, until))
+WRAP(ssize_t, msgrcv, (int queue, void *data, size_t size, long type, int flags), (queue, data, size, type, flags))
+WRAP(int, msgsnd, (int queue, const void *data, size_t size, int flags), (queue, data, size, flags))
 WRAP(int, pause, (void), ())
 WRAP(ssize_t, pread, (int fd, void *data, size_t size, off_t offset), (fd, data, size, offset))
 WRAP(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t offset), (fd, data, size, offset))
@@ -151,11 +176,14 @@ WRAP(ssize_t, recvfrom,
      (int fd, void *data, size_t size, int flags, struct sockaddr *address, socklen_t *length),
      (fd, data, size, flags, address, length))
 WRAP(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+WRAP(int, sem_clockwait, (sem_t *semaphore, clockid_t clock, const struct timespec *until), (semaphore, clock, until))
 /* Linux and glibc leave the remaining time in *timeout, and the sets as they were, when a signal interrupts. */
 WRAP(int, select, (int count, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeout),
      (count, in, out, other, timeout))
 WRAP(int, sem_timedwait, (sem_t *semaphore, const struct timespec *until), (semaphore, until))
 WRAP(int, sem_wait, (sem_t *semaphore), (semaphore))
+WRAP(int, semop, (int set, struct sembuf *operations, size_t count), (set, operations, count))
+WRAP(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), (fd, messages, count, flags))
 WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags))
 WRAP(ssize_t, sendfile, (int to, int from, off_t *offset, size_t size), (to, from, offset, size))
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
@@ -163,6 +191,7 @@ WRAP(ssize_t, sendto,
      (int fd, const void *data, size_t size, int flags, const struct sockaddr *address, socklen_t length),
      (fd, data, size, flags, address, length))
 WRAP(int, sigsuspend, (const sigset_t *mask), (mask))
+WRAP(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info), (set, info))
 WRAP(pid_t, wait, (int *status), (status))
 WRAP(pid_t, wait3, (int *status, int options, struct rusage *usage), (status, options, usage))
 WRAP(pid_t, wait4, (pid_t pid, int *status, int options, struct rusage *usage), (pid, status, options, usage))
@@ -211,6 +240,68 @@ WRAP_CONDITION(pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *m
 WRAP_CONDITION(pthread_cond_timedwait,
                (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until),
                (condition, mutex, until))
+
+WRAP_CONDITION(pthread_cond_clockwait,
+               (pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until),
+               (condition, mutex, clock, until))
+
+/* glibc's conditions and mutexes of C11 are those of POSIX under another name. */
+_Static_assert(sizeof(cnd_t) == sizeof(pthread_cond_t) && sizeof(mtx_t) == sizeof(pthread_mutex_t), "the same");
+
+static int c11_result(int error)
+{
+    return error == 0 ? thrd_success : error == ETIMEDOUT ? thrd_timedout : thrd_error;
+}
+
+DSU_AT_REST int dsu_call_cnd_wait(cnd_t *condition, mtx_t *mutex)
+{
+    if (outside())
+        return cnd_wait(condition, mutex);
+    return c11_result(dsu_call_pthread_cond_wait((pthread_cond_t *)condition, (pthread_mutex_t *)mutex));
+}
+
+DSU_AT_REST int dsu_call_cnd_timedwait(cnd_t *condition, mtx_t *mutex, const struct timespec *until)
+{
+    if (outside())
+        return cnd_timedwait(condition, mutex, until);
+    return c11_result(dsu_call_pthread_cond_timedwait((pthread_cond_t *)condition, (pthread_mutex_t *)mutex, until));
+}
+
+/* Waits for the end of a thread. The C library makes them again by itself when they are interrupted, so waking this thread
+ * would be in vain: what it says it waits for is no condition variable that any system call could be about. */
+#define WRAP_JOIN(name, params, args)                                                                            \
+    DSU_AT_REST int dsu_call_##name params                                                                             \
+    {                                                                                                                  \
+        if (outside())                                                                                                 \
+            return name args;                                                                                          \
+        MARK();                                                                                                        \
+        if (DSU_LIKELY(marked))                                                                                        \
+            __atomic_store_n(&dsu_thread.condition, DSU_NOT_WAKEABLE, __ATOMIC_RELEASE);                               \
+        int result = name args;                                                                                        \
+        __atomic_store_n(&dsu_thread.condition, 0, __ATOMIC_RELAXED);                                                  \
+        unmark(&marked, 0, before);                                                                                    \
+        return result;                                                                                                 \
+    }
+
+WRAP_JOIN(pthread_join, (pthread_t thread, void **result_of_thread), (thread, result_of_thread))
+WRAP_JOIN(thrd_join, (thrd_t thread, int *result_of_thread), (thread, result_of_thread))
+
+/* Where the C library would make the call again after a signal, this does so itself: a kick is to be seen. */
+DSU_AT_REST int dsu_call_sigwait(const sigset_t *set, int *number)
+{
+    if (outside())
+        return sigwait(set, number);
+    int error = errno;
+    int result;
+    do
+        result = dsu_call_sigwaitinfo(set, NULL);
+    while (result == -1 && errno == EINTR);
+    int failure = result == -1 ? errno : 0;
+    if (failure == 0)
+        *number = result;
+    errno = error;
+    return failure;
+}
 
 /* System calls by number: waits for a futex, which have no other name, and which may be made again as they are. */
 DSU_HIDDEN long dsu_call_syscall(long number, ...)
@@ -298,9 +389,18 @@ WRAP_MILLISECONDS(epoll_pwait, (int fd, struct epoll_event *events, int count, i
 
 WRAP_TIMESPEC(ppoll, (struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
               (fds, count, timeout, mask))
+WRAP_TIMESPEC(sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout), (set, info, timeout))
+WRAP_TIMESPEC(epoll_pwait2,
+              (int fd, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask),
+              (fd, events, count, timeout, mask))
 WRAP_TIMESPEC(pselect,
               (int count, fd_set *in, fd_set *out, fd_set *other, const struct timespec *timeout, const sigset_t *mask),
               (count, in, out, other, timeout, mask))
+
+/* The time-out counts only once a message has come, so it need not be counted here. */
+WRAP(int, recvmmsg,
+     (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout),
+     (fd, messages, count, flags, timeout))
 
 /* Sleeps: the kernel says how much of an interrupted one is left. `clock_nanosleep` returns its error. */
 DSU_AT_REST int dsu_call_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *rest)
@@ -364,4 +464,12 @@ DSU_AT_REST int dsu_call_usleep(useconds_t microseconds)
         return usleep(microseconds);
     struct timespec time = {microseconds / 1000000, microseconds % 1000000 * 1000};
     return dsu_call_nanosleep(&time, NULL);
+}
+
+DSU_AT_REST int dsu_call_thrd_sleep(const struct timespec *time, struct timespec *rest)
+{
+    int error = errno;
+    int result = dsu_call_clock_nanosleep(CLOCK_REALTIME, 0, time, rest);
+    errno = error;
+    return result == 0 ? 0 : result == EINTR ? -1 : -2;
 }

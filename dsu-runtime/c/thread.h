@@ -22,6 +22,9 @@ struct dsu_thread_state {
 
 enum { DSU_RUNNING = 0, DSU_BLOCKED = 1, DSU_PARKED = 2, DSU_LEADING = 3, DSU_SERVING = 4 };
 
+/* In `condition`: the thread sleeps, and making its system call return would not wake it. No condition variable is here. */
+#define DSU_NOT_WAKEABLE UINT64_C(1)
+
 extern __thread struct dsu_thread_state dsu_thread __attribute__((tls_model("initial-exec"))) DSU_HIDDEN;
 
 /* In the control block: not 0 while a request waits. */

@@ -232,6 +232,7 @@ fn number_of(call: &str) -> Result<i64> {
         "wait" => libc::SYS_wait4,
         "waitid" => libc::SYS_waitid,
         "sigsuspend" => libc::SYS_rt_sigsuspend,
+        "sigwait" => libc::SYS_rt_sigtimedwait,
         "flock" => libc::SYS_flock,
         _ => bail!("system call {call} is not in the list of the tests"),
     })

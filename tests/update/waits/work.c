@@ -1,0 +1,6 @@
+#include <stdio.h>
+
+void came(const char *what)
+{
+    printf("%s: version %d\n", what, VERSION);
+}

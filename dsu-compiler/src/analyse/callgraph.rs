@@ -4,7 +4,7 @@
 //! straight into a library. Calls back out of libraries are not seen: a function only called so has
 //! no callers here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use dsu_abi::calls;
 
@@ -26,43 +26,17 @@ impl CallGraph {
     /// Builds the graph.
     pub fn new(model: &Model) -> Self {
         let mut graph = Self::default();
-        let mut by_type: HashMap<&str, Vec<FunctionRef>> = HashMap::new();
-        for at in &model.called_through_pointers() {
-            by_type.entry(&model.function(*at).prototype).or_default().push(*at);
-        }
-        for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
-            for reference in &u.facts.references {
-                let (Target::Function(function), Usage::Call(_, end), Some(inside)) =
-                    (reference.target, reference.usage, reference.inside)
-                else {
-                    continue;
-                };
-                let caller = FunctionRef { unit, function: inside };
-                match graph_target(model, unit, function) {
-                    Some(callee) => {
-                        graph.callers.entry(callee).or_default().insert(caller);
-                        let declared = model.function(callee).attributes.noreturn
-                            || u.facts.functions[function].attributes.noreturn;
-                        if !declared && !is_last_call(&u.image.text, end) {
-                            graph.returning.entry(caller).or_default().insert(callee);
-                        }
-                    }
-                    None if calls::WAITING.contains(&u.facts.functions[function].name.as_str()) => {
-                        graph.waiting.insert(caller);
-                    }
-                    None => {}
+        each_call(model, |call| {
+            for callee in &call.callees {
+                graph.callers.entry(*callee).or_default().insert(call.caller);
+                if !call.last && !model.function(*callee).attributes.noreturn {
+                    graph.returning.entry(call.caller).or_default().insert(*callee);
                 }
             }
-            for call in &u.facts.indirect_calls {
-                let caller = FunctionRef { unit, function: call.inside };
-                for callee in by_type.get(call.prototype.as_str()).into_iter().flatten() {
-                    graph.callers.entry(*callee).or_default().insert(caller);
-                    if !model.function(*callee).attributes.noreturn {
-                        graph.returning.entry(caller).or_default().insert(*callee);
-                    }
-                }
+            if call.waits {
+                graph.waiting.insert(call.caller);
             }
-        }
+        });
         graph
     }
 
@@ -83,9 +57,81 @@ impl CallGraph {
         reach(&backwards, self.waiting.intersection(&reached).copied())
     }
 
-    /// Functions that may end up in a library call that waits.
-    pub fn may_wait(&self) -> BTreeSet<FunctionRef> {
-        reach(&self.callers, self.waiting.iter().copied())
+    /// How many calls it takes from each function to one of these and on: 1 for themselves. No more than `most`, and not
+    /// through functions that end the program.
+    pub fn distances(
+        &self,
+        to: &BTreeSet<FunctionRef>,
+        most: usize,
+        ends: impl Fn(&FunctionRef) -> bool,
+    ) -> HashMap<FunctionRef, usize> {
+        let mut backwards: HashMap<FunctionRef, Vec<FunctionRef>> = HashMap::new();
+        for (caller, callees) in &self.returning {
+            callees.iter().for_each(|callee| backwards.entry(*callee).or_default().push(*caller));
+        }
+        let mut found: HashMap<FunctionRef, usize> = HashMap::new();
+        let mut level: Vec<FunctionRef> = to.iter().copied().filter(|at| !ends(at)).collect();
+        for distance in 1..=most {
+            level.retain(|at| !found.contains_key(at));
+            found.extend(level.iter().map(|at| (*at, distance)));
+            let next: BTreeSet<FunctionRef> =
+                level.iter().flat_map(|at| backwards.get(at).into_iter().flatten()).copied().collect();
+            level = next.into_iter().filter(|at| !found.contains_key(at) && !ends(at)).collect();
+        }
+        found
+    }
+
+    /// Functions that can be reached from those that nobody calls (`main`, callbacks, what threads run) without the calls
+    /// that are at an offset of a function for which `without` holds.
+    pub fn reached(&self, model: &Model, without: impl Fn(usize, usize, usize) -> bool) -> HashSet<FunctionRef> {
+        let mut edges: HashMap<FunctionRef, BTreeSet<FunctionRef>> = HashMap::new();
+        each_call(model, |call| {
+            if !without(call.caller.unit, call.caller.function, call.at) {
+                edges.entry(call.caller).or_default().extend(call.callees);
+            }
+        });
+        let roots = model.definitions().filter(|at| self.callers.get(at).is_none_or(BTreeSet::is_empty));
+        reach(&edges, roots).into_iter().collect()
+    }
+}
+
+/// A call in the program's text.
+struct Call {
+    caller: FunctionRef,
+    /// Its offset.
+    at: usize,
+    /// The functions of the program that it may reach.
+    callees: Vec<FunctionRef>,
+    /// It does not return, or the program ends right behind it.
+    last: bool,
+    /// It is a library call that waits.
+    waits: bool,
+}
+
+/// Looks at all calls of a program.
+fn each_call(model: &Model, mut look: impl FnMut(Call)) {
+    let mut by_type: HashMap<&str, Vec<FunctionRef>> = HashMap::new();
+    for at in &model.called_through_pointers() {
+        by_type.entry(&model.function(*at).prototype).or_default().push(*at);
+    }
+    for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+        for reference in &u.facts.references {
+            let (Target::Function(function), Usage::Call(_, end), Some(inside)) =
+                (reference.target, reference.usage, reference.inside)
+            else {
+                continue;
+            };
+            let f = &u.facts.functions[function];
+            let callees: Vec<FunctionRef> = graph_target(model, unit, function).into_iter().collect();
+            let waits = callees.is_empty() && calls::WAITING.contains(&f.name.as_str());
+            let last = f.attributes.noreturn || is_last_call(&u.image.text, end);
+            look(Call { caller: FunctionRef { unit, function: inside }, at: reference.at, callees, last, waits });
+        }
+        for call in &u.facts.indirect_calls {
+            let callees = by_type.get(call.prototype.as_str()).cloned().unwrap_or_default();
+            let caller = FunctionRef { unit, function: call.inside };
+            look(Call { caller, at: call.at, callees, last: false, waits: false });
+        }
     }
 }
 

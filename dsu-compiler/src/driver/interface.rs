@@ -205,6 +205,10 @@ pub struct Suggestion {
     pub place: String,
     /// Ordinal of the loop in the function, from 1; `None` if it need not be said.
     pub loop_ordinal: Option<u32>,
+    /// The point is at the entry of the function, not in a loop.
+    pub entry: bool,
+    /// It may be a loop that belongs to another one's work.
+    pub doubtful: bool,
     /// Functions called in the loop that sleep.
     pub quiescent: Vec<String>,
     /// Why it is proposed, a sentence for the comment.

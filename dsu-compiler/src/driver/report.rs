@@ -91,8 +91,21 @@ pub fn suggestions(output: &str, list: &[Suggestion]) -> String {
     let mut text = format!(
         "# Update points for {output}, suggested by dsu-cc. Save as dsu.toml beside the sources and link again.\n"
     );
-    for suggestion in list {
+    for suggestion in list.iter().filter(|s| !s.doubtful) {
         let _ = suggestion_entry(&mut text, suggestion);
+    }
+    let mut doubtful = String::new();
+    for suggestion in list.iter().filter(|s| s.doubtful) {
+        let _ = suggestion_entry(&mut doubtful, suggestion);
+    }
+    if !doubtful.is_empty() {
+        text.push_str(
+            "\n# These loops wait, too. Where a thread or process stays in one of them for long, as for a session, it needs the\n\
+             # point: take off the outer `#`. Where the loop only finishes some work of another one, it should have none.\n",
+        );
+        doubtful
+            .lines()
+            .for_each(|line| text.push_str(&if line.is_empty() { "\n".into() } else { format!("#{line}\n") }));
     }
     text
 }
@@ -107,6 +120,9 @@ fn suggestion_entry(text: &mut String, suggestion: &Suggestion) -> fmt::Result {
     }
     if let Some(ordinal) = suggestion.loop_ordinal {
         writeln!(text, "loop = {ordinal}")?;
+    }
+    if suggestion.entry {
+        writeln!(text, "entry = true")?;
     }
     if !suggestion.quiescent.is_empty() {
         let names: Vec<String> = suggestion.quiescent.iter().map(|q| quoted(q)).collect();
@@ -190,13 +206,16 @@ mod tests {
                 loop_ordinal: Some(2),
                 quiescent: vec!["accept".into(), "poll".into()],
                 why: "endless loop that sleeps in accept".into(),
+                ..Suggestion::default()
             },
-            Suggestion { name: "cb".into(), function: "cb".into(), ..Suggestion::default() },
+            Suggestion { name: "cb".into(), function: "cb".into(), entry: true, ..Suggestion::default() },
+            Suggestion { name: "perhaps".into(), function: "g".into(), doubtful: true, ..Suggestion::default() },
         ];
         let config: crate::config::Config = toml::from_str(&suggestions("server", &list)).unwrap();
         assert_eq!(config.update_points.len(), 2);
         assert_eq!(config.update_points[0].loop_ordinal, Some(2));
         assert_eq!(config.update_points[1].label(), "cb");
+        assert!(config.update_points[1].entry);
         let empty: crate::config::Config = toml::from_str(&suggestions("server", &[])).unwrap();
         assert!(empty.update_points.is_empty());
     }

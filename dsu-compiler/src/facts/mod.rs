@@ -242,6 +242,17 @@ pub enum Target {
     Variable(usize),
 }
 
+impl Target {
+    /// The function, if it is one.
+    #[must_use]
+    pub fn function(self) -> Option<usize> {
+        match self {
+            Self::Function(index) => Some(index),
+            Self::Variable(_) => None,
+        }
+    }
+}
+
 /// A reference to a function or variable, by its name.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Reference {

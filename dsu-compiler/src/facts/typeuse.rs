@@ -73,6 +73,7 @@ impl Collector {
                 if let Some(variable) = target.and_then(Node::referenced) {
                     self.gives(variable, children.get(1).copied());
                 }
+                self.distance(node, printer, text);
                 self.by_value(node, TypeUsage::Assigned, printer);
             }
             _ => {}
@@ -253,6 +254,28 @@ impl Collector {
         }
     }
 
+    /// `(char *)&x->b - (char *)&x->a`, or `- (char *)x`: offsets by another name.
+    fn distance(&mut self, node: Node<'_>, printer: &Printer, text: &str) {
+        let children = node.children();
+        let [left, right] = children.as_slice() else { return };
+        let between = text.get(left.range().1..right.range().0).unwrap_or("");
+        let minus = Lexer::new(between, 0).any(|t| between.get(t.start..t.end) == Some("-"));
+        if !minus || Self::pointee(left.ty()).is_none() || Self::pointee(right.ty()).is_none() {
+            return;
+        }
+        let (from, to) = (field_addressed(*left, text), field_addressed(*right, text));
+        let records = [(from, *left), (to, *right)].map(|(field, side)| {
+            field.map_or_else(|| Self::pointee(bare(side).ty()).and_then(Self::record), |(record, _)| Some(record))
+        });
+        if let [Some(one), Some(other)] = records {
+            let name = self.name(one, printer).filter(|_| one.identity() == other.identity());
+            for (name, (_, field)) in name.into_iter().flat_map(|n| from.iter().chain(&to).map(move |f| (n.clone(), f)))
+            {
+                self.note(node, name, TypeUsage::Offset(field.name()));
+            }
+        }
+    }
+
     fn call(&mut self, node: Node<'_>, printer: &Printer, text: &str) {
         let children = node.children();
         let Some((function, arguments)) = children.split_first() else { return };
@@ -428,6 +451,20 @@ fn offset_in<'a>(node: Node<'a>, text: &str) -> Option<Node<'a>> {
     // `((struct foo *)0)->field`
     let zero = node.kind() == clang::CAST && bare(node).kind() == clang::INTEGER;
     Collector::record(Collector::pointee(node.ty()).filter(|_| zero)?)
+}
+
+/// The struct and the field whose address an expression is: `&x->field`, or `x->array`.
+fn field_addressed<'a>(node: Node<'a>, text: &str) -> Option<(Node<'a>, Node<'a>)> {
+    let mut node = bare(node);
+    let array = |n: Node<'_>| matches!(n.ty().canonical().kind(), clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY);
+    if node.kind() == clang::UNARY && text.get(node.range().0..).is_some_and(|t| t.starts_with('&')) {
+        node = bare(*node.children().first()?);
+    } else if !array(node) {
+        return None;
+    }
+    let base = node.children().first().copied().filter(|_| node.kind() == clang::MEMBER)?;
+    let record = Collector::record(base.ty()).or_else(|| Collector::pointee(base.ty()).and_then(Collector::record))?;
+    Some((record, node))
 }
 
 /// Whether an expression is part of an argument of a call.

@@ -317,8 +317,84 @@ fn suggestions_are_the_same_from_sources_and_from_objects() {
     sandbox.file("wait.c", "#include <unistd.h>\nint wait_for_client(void) { return usleep(1000); }\n");
     sandbox.cc_ok("-c loop.c wait.c");
     let from_objects = sandbox.cc_ok("--suggest-update-points loop.o wait.o").out;
-    assert!(from_objects.contains("quiescent = [\"wait_for_client\"]"), "{from_objects}");
+    assert!(from_objects.contains("quiescent = [\"wait_for_client > usleep\"]"), "{from_objects}");
     assert_eq!(sandbox.cc_ok("--suggest-update-points loop.c wait.c").out, from_objects);
+}
+
+/// A server with a log that may wait, a loop that retries, loops that only work, a session loop, and threads.
+const SERVER: &str = "
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+static volatile int quit, listener;
+static int later;
+static void put(const char *s) { while (later && usleep(10) < 0) s++; }
+static void die(const char *s) { put(s); exit(1); }
+static void *get(size_t n) { void *p = malloc(n); if (!p) die(\"memory\"); return p; }
+static int wait_any(struct pollfd *f) { int n; do n = poll(f, 1, -1); while (n < 0 && errno == EINTR); return n; }
+static void parse(const char *s) { for (;;) { put(s); if (!*s++) break; free(get(1)); } }
+static void *worker(void *m) { while (!quit) pthread_cond_wait(m, NULL); return m; }
+static void *ticker(void *m) { while (!quit) sleep(1); return m; }
+static void session(int fd) { char c; for (;;) { if (read(fd, &c, 1) <= 0) return; parse(&c); } }
+static void serve(void)
+{
+    struct pollfd f[2];
+    for (int i = 0; i < 2; i++) f[i].fd = listener;
+    for (int i = 0; i < 2; i++) f[i].events = POLLIN;
+    while (!quit) { put(\"round\"); if (wait_any(f) > 0) session(f[0].fd); }
+}
+int main(int n, char **v)
+{
+    pthread_t t, u;
+    parse(v[n - 1]);
+    pthread_create(&t, NULL, worker, NULL);
+    pthread_create(&u, NULL, ticker, NULL);
+    serve();
+    pthread_join(t, NULL);
+    return 0;
+}
+";
+
+#[test]
+fn suggestions_are_main_loops_and_fit_as_they_are() {
+    let sandbox = Sandbox::with_program();
+    sandbox.file("server.c", SERVER);
+    let done = sandbox.cc_ok("--suggest-update-points server.c -pthread");
+    let (sure, doubtful) = done.out.split_once("# These loops wait, too.").expect(&done.out);
+    let lines: Vec<&str> =
+        sure.lines().filter(|l| !l.starts_with('#') && !l.starts_with("name") && l.contains('=')).collect();
+    let wanted = [
+        "function = \"worker\"",
+        "quiescent = [\"pthread_cond_wait\"]",
+        "function = \"ticker\"",
+        "quiescent = [\"sleep\"]",
+        "function = \"serve\"",
+        "loop = 3",
+        "quiescent = [\"wait_any > poll\"]",
+        "function = \"main\"",
+        "entry = true",
+        "quiescent = [\"pthread_join\"]",
+    ];
+    assert_eq!(lines, wanted, "{}", done.out);
+    assert!(doubtful.contains("#function = \"session\""), "{}", done.out);
+    assert!(!doubtful.contains("wait_any\""), "it is the wait itself: {}", done.out);
+    sandbox.file("dsu.toml", &done.out);
+    sandbox.cc_ok("server.c -pthread -o server");
+    assert!(sandbox.updatable("server"));
+    // With the doubtful ones, too.
+    sandbox.file(
+        "dsu.toml",
+        &done
+            .out
+            .replace("\n#[[", "\n[[")
+            .replace("\n#name", "\nname")
+            .replace("\n#f", "\nf")
+            .replace("\n#loop", "\nloop")
+            .replace("\n#q", "\nq"),
+    );
+    sandbox.cc_ok("server.c -pthread -o server");
 }
 
 #[test]

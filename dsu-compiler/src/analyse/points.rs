@@ -254,6 +254,28 @@ fn chains(model: &Model, function: FunctionRef, range: (usize, usize), names: &s
     Ok(found)
 }
 
+/// What to say of quiescent calls that can never count: those of libraries, where no sleeping thread can be told.
+pub fn strangers(model: &Model, points: &Points) -> Vec<String> {
+    let mut notes = Vec::new();
+    for point in &points.list {
+        for call in point.quiescent.iter().filter_map(|q| q.chain.last()) {
+            let name = model.reference_name(call.unit, call.reference);
+            if callee(model, *call).is_none() && !is_blocking(name) {
+                let note = format!(
+                    "update point {}: a thread that sleeps in {name} is not at rest, as {name} is no function of the program, nor \
+                     one of those of the C library that dsu-cc knows to wait; if it calls functions of the program back, \
+                     name one of these in dsu.toml, with entry = true",
+                    point.name
+                );
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+    }
+    notes
+}
+
 /// Points that the source itself declares.
 fn annotated(model: &Model, points: &mut Points) {
     for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {

@@ -290,6 +290,9 @@ fn union(
     if (natural, old.attributed || new.attributed) == (false, true) && !changes.is_empty() {
         return Err(Refusal::Attributed);
     }
+    if is_attributed(old, new) && (old.size, old.align) != (new.size, new.align) {
+        return Err(Refusal::Attributed);
+    }
     if !natural {
         members.push(bytes(format!("{GONE}1"), 0, old.size));
     }
@@ -354,8 +357,8 @@ impl<'a> Planner<'a> {
 
     fn plan(mut self) -> Result<(Shape, Vec<Change>), Refusal> {
         let changes = self.changes();
-        let attributed = self.old.attributed || self.source.attributed || !is_natural(self.old);
-        if attributed && !changes.is_empty() {
+        let attributed = is_attributed(self.old, self.source) || !is_natural(self.old);
+        if attributed && !(changes.is_empty() && self.is_where_it_was()) {
             return Err(Refusal::Attributed);
         }
         self.keep();
@@ -370,6 +373,13 @@ impl<'a> Planner<'a> {
         let sequence: Vec<&str> = members.iter().take(self.after.len()).map(|m| m.name.as_str()).collect();
         let reordered = !sequence.into_iter().eq(self.after.iter().map(|f| f.name.as_str()));
         Ok((shape(self.old, members, reordered, natural), changes))
+    }
+
+    /// Whether the new program has every field where the running one has it.
+    fn is_where_it_was(&self) -> bool {
+        let offsets = |t| own_fields(t).map(bit_offset).collect::<Vec<_>>();
+        let whole = |t: &TypeDefinition| (t.size, t.align);
+        offsets(self.old) == offsets(self.source) && whole(self.old) == whole(self.source)
     }
 
     fn changes(&self) -> Vec<Change> {
@@ -651,6 +661,21 @@ fn gap(start: u64, end: u64) -> Vec<Member> {
         members.push(bits(last, end));
     }
     members
+}
+
+/// Whether something else than the rules of C decides on the layout of a type, as it was or as the source has it now: words
+/// that say so, or what they have led to, such as `_Alignas` at a member.
+fn is_attributed(old: &TypeDefinition, source: &TypeDefinition) -> bool {
+    let odd = match source.kind {
+        TypeKind::Struct => !is_natural(source) || source.align > natural_align(source),
+        TypeKind::Union => source.align > natural_align(source),
+        TypeKind::Enum => false,
+    };
+    old.attributed || source.attributed || odd
+}
+
+fn natural_align(ty: &TypeDefinition) -> u64 {
+    natural(&ty.fields.iter().filter(|f| !is_beside(ty, f)).map(Part::of_field).collect::<Vec<_>>()).align
 }
 
 /// Whether the members of a type are laid out as C does it without attributes.

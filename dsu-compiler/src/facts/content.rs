@@ -4,7 +4,7 @@
 //! on (up to the line of the next token, as macro calls may span lines) counts as `__LINE__`, so that
 //! code that only moved is not "changed" (the noise that kpatch and SysCare are known for).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use dsu_abi::Id;
 
@@ -163,13 +163,16 @@ pub fn identify(facts: &mut UnitFacts, text: &str, tokens: Vec<Token>) {
         let content = Content::new(text, tokens, &items);
         // A definition depends on types, constants and declarations, but not on what other
         // definitions of the unit contain: each of those counts for itself.
-        let bodies: HashMap<usize, ()> = facts
-            .functions
-            .iter()
-            .filter_map(|f| f.definition.as_ref().filter(|_| !f.inline).map(|d| (d.start, ())))
-            .chain(facts.variables.iter().filter_map(|v| v.definition.as_ref().map(|d| (d.start, ()))))
-            .collect();
-        let enter = |item: usize| !bodies.contains_key(&items[item].start);
+        let functions = facts.functions.iter().filter(|f| !f.inline);
+        let functions = functions.filter_map(|f| Some((f.definition.as_ref()?.start, f.name.as_str())));
+        let variables = facts.variables.iter().filter_map(|v| Some((v.definition.as_ref()?.start, v.name.as_str())));
+        let bodies: HashSet<(usize, &str)> = functions.chain(variables).collect();
+        // A type that is defined where a variable is begins where that begins.
+        let body = |Item { start, names, .. }: &Item| {
+            !names.is_empty() && names.iter().all(|name| bodies.contains(&(*start, name.as_str())))
+        };
+        let entered: Vec<bool> = items.iter().map(|item| !body(item)).collect();
+        let enter = |item: usize| entered[item];
         let of_variable = |v: &crate::facts::Variable| (v.name.clone(), format!("{}{}", v.storage(), v.ty));
         let of_function = |f: &crate::facts::Function| (f.name.clone(), f.prototype.clone());
         let names: Vec<(String, String)> =

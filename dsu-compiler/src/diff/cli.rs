@@ -140,7 +140,9 @@ fn template(old: &Description, new: &Description, directives: &Directives, to: &
     if to.as_os_str() == "-" {
         return Ok(std::io::stdout().write_all(text.as_bytes()).or_else(closed)?);
     }
-    std::fs::write(to, text).with_context(|| to.display().to_string())
+    // Somebody's work may be in it.
+    let file = std::fs::File::create_new(to);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| to.display().to_string())
 }
 
 /// Nobody reads on: that is no failure.

@@ -118,7 +118,9 @@ impl Additions {
                 continue;
             };
             let text = self.texts.entry(unit).or_default();
+            text.push_str(STRICT);
             text.push_str(&section.text);
+            text.push_str("\n#pragma GCC diagnostic pop\n");
             if section.functions.iter().any(|f| f == STATE) {
                 // Each unit can have one.
                 let symbol = format!("dsu_carry_state_{}", self.carries.len());
@@ -309,6 +311,10 @@ fn layout(when: &str, t: &TypeDefinition) -> String {
 
 /// Name of a state transformer.
 const STATE: &str = "dsu_transform_state";
+
+/// Text by hand: what a function returns that nobody declared would be cut to an `int`.
+const STRICT: &str = "\n#pragma GCC diagnostic push\n#pragma GCC diagnostic error \"-Wimplicit-function-declaration\"\n\
+                      #pragma GCC diagnostic error \"-Wint-conversion\"\n";
 
 /// Why the changes of types and variables cannot be taken back, if they cannot.
 pub fn irreversible(types: &Types, additions: &Additions) -> Option<String> {

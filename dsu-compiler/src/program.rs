@@ -167,9 +167,11 @@ fn base_name(name: &str) -> &str {
     &name[path.rfind('/').map_or(0, |at| at + 1)..]
 }
 
-/// Whether an object is one of the toolchain's own: start files and the libraries every link gets.
-fn is_toolchain(name: &str) -> bool {
-    const TOOLCHAIN: &[&str] = &["crt", "Scrt", "gcrt", "rcrt", "libgcc", "libc_nonshared", "libpthread_nonshared"];
+/// Whether an object is one of the toolchain's own: start files, the libraries every link gets, and what dsu-cc puts into the
+/// plain link of a program with annotations.
+pub(crate) fn is_toolchain(name: &str) -> bool {
+    const TOOLCHAIN: &[&str] =
+        &["crt", "Scrt", "gcrt", "rcrt", "libgcc", "libc_nonshared", "libpthread_nonshared", "dsu_fallback.o"];
     TOOLCHAIN.iter().any(|t| base_name(name).starts_with(t))
 }
 

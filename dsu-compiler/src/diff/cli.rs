@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use crate::description::Description;
 use crate::diff::build::{self, Options};
@@ -59,6 +59,10 @@ struct Arguments {
 /// Runs the command.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.programs.len() != if arguments.pid.is_some() { 1 } else { 2 } {
+        let what = "name the old program and the new one, or --pid and only the new one";
+        Arguments::command().error(clap::error::ErrorKind::WrongNumberOfValues, what).exit();
+    }
     match run(&arguments) {
         Ok(report) => {
             report.iter().for_each(|report| print(&arguments, report));
@@ -100,8 +104,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<DiffReport>> {
     let (old, new) = match (arguments.pid, arguments.programs.as_slice()) {
         (Some(pid), [new]) => (of_process(pid)?, new),
         (None, [old, new]) => (state(old, &arguments.after)?, new),
-        (Some(_), _) => anyhow::bail!("with --pid, name only the new program"),
-        (None, _) => anyhow::bail!("name the old program and the new one (or --pid and the new one)"),
+        _ => anyhow::bail!("name the old program and the new one, or --pid and only the new one"),
     };
     let new = read(new)?.description;
     let directives = match &arguments.transform {

@@ -281,8 +281,9 @@ impl Decider<'_> {
             data.decided.push(format!("{}: starts with its new initial value (#pragma dsu new)", self.describe(at)));
             return Fate::Afresh(old_at);
         }
-        if choice.is_some() {
-            data.decided.push(format!("{}: its running value is carried over (#pragma dsu keep)", self.describe(at)));
+        if let Some(choice) = choice {
+            let word = if choice == Choice::Merge { "merge" } else { "keep" };
+            data.decided.push(format!("{}: its running value is carried over (#pragma dsu {word})", self.describe(at)));
         }
         Fate::Moved(old_at)
     }

@@ -72,8 +72,8 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// # Errors
 /// When the compiler cannot be run.
 pub fn object(tools: &Toolchain, directory: &Path) -> Result<PathBuf, DriverError> {
-    let path = directory.join("fallback.c");
-    let object = directory.join("fallback.o");
+    let path = directory.join("dsu_fallback.c");
+    let object = directory.join("dsu_fallback.o");
     std::fs::write(&path, source()).map_err(at(&path))?;
     let mut command = tools.command();
     command.args(["-O1", "-fPIC", "-w", "-c"]).arg(&path).arg("-o").arg(&object);

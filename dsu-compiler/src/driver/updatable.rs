@@ -388,6 +388,7 @@ impl<'a> Maker<'a> {
             match &file.problem {
                 Some(problem) => report.notes.push(format!("{}: {problem}", file.display)),
                 None if ["/usr/", "/lib", "/opt/"].iter().any(|d| file.display.starts_with(d)) => {}
+                None if program::is_toolchain(&file.display) => {}
                 None => plain.push(file.display.as_str()),
             }
         }

@@ -190,7 +190,7 @@ fn functions(text: &str) -> Vec<String> {
     let (mut depth, mut brackets) = (0, 0);
     let (mut candidate, mut previous) = (None, "");
     let mut found = Vec::new();
-    for token in Lexer::new(text, 0) {
+    for token in Lexer::new(text, 0).filter(|t| t.kind != Kind::Directive) {
         let word = &text[token.start..token.end];
         match word {
             "{" => {
@@ -240,6 +240,11 @@ fn preprocessed(text: &str, name: &str) -> Result<String, DiffError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn line_markers_between_tokens_do_not_hide_a_function() {
+        assert_eq!(functions("void dsu_transform_x\n# 3 \"t.c\"\n(int a)\n# 4 \"t.c\"\n{\n}\n"), ["dsu_transform_x"]);
+    }
 
     #[test]
     fn directives_and_sections() {

@@ -306,11 +306,11 @@ impl Prepared {
             mut entry, image, libraries, stores, copies, unprotected, change, carries, has_tls, name, kept, ..
         } = self;
         entry.public.applied_at = sys::wall_clock();
-        let (to, frames) = (entry.public.to, entry.frames);
+        let to = entry.public.to;
         // From here on, code of the patch may run and leave pointers to itself behind, whatever comes of it.
         image.leak();
         libraries.into_iter().for_each(Library::leak);
-        if let Some(frames) = frames {
+        if let Some(frames) = &mut entry.frames {
             frames.register();
         }
         if has_tls {

@@ -86,6 +86,7 @@ fn has_signal_frame() -> bool {
 pub struct Frames {
     start: u64,
     code: u64,
+    /// Known once they are registered.
     shared: Option<Unwinder>,
 }
 
@@ -277,7 +278,7 @@ fn check_common(reader: &mut Reader<'_>) -> Option<()> {
 
 impl Frames {
     fn new(image: &Image, start: u64, code: u64) -> Self {
-        Self { start: image.at(start), code: image.at(code), shared: Unwinder::shared() }
+        Self { start: image.at(start), code: image.at(code), shared: None }
     }
 
     fn unwinders(&self) -> impl Iterator<Item = Unwinder> {
@@ -285,7 +286,8 @@ impl Frames {
     }
 
     /// Makes the frames known to the unwinders, for ever.
-    pub fn register(&self) {
+    pub fn register(&mut self) {
+        self.shared = Unwinder::shared();
         for unwinder in self.unwinders() {
             // SAFETY: the information was checked, is terminated, and stays mapped.
             unsafe { (unwinder.register)(self.start as *const c_void) };

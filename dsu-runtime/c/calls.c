@@ -220,14 +220,18 @@ static __attribute__((noinline, cold)) int serve_without(pthread_mutex_t *mutex,
     return result;
 }
 
+/* Marks the thread, and says what its call waits for. */
+#define MARK_WAITING(what)                                                                                             \
+    MARK();                                                                                                            \
+    if (DSU_LIKELY(marked))                                                                                            \
+        __atomic_store_n(&dsu_thread.condition, what, __ATOMIC_RELEASE)
+
 #define WRAP_CONDITION(name, params, args)                                                                             \
     DSU_AT_REST int dsu_call_##name params                                                                             \
     {                                                                                                                  \
         if (outside())                                                                                                 \
             return name args;                                                                                          \
-        MARK();                                                                                                        \
-        if (DSU_LIKELY(marked))                                                                                        \
-            __atomic_store_n(&dsu_thread.condition, (uint64_t)(uintptr_t)condition, __ATOMIC_RELEASE);                 \
+        MARK_WAITING((uint64_t)(uintptr_t)condition);                                                                  \
         int result = name args;                                                                                        \
         cancelled(&marked);                                                                                            \
         if (DSU_UNLIKELY(dsu_pending | *(volatile uint32_t *)&dsu_thread.kicked))                                      \
@@ -269,14 +273,12 @@ DSU_AT_REST int dsu_call_cnd_timedwait(cnd_t *condition, mtx_t *mutex, const str
 
 /* Waits for the end of a thread. The C library makes them again by itself when they are interrupted, so waking this thread
  * would be in vain: what it says it waits for is no condition variable that any system call could be about. */
-#define WRAP_JOIN(name, params, args)                                                                            \
+#define WRAP_JOIN(name, params, args)                                                                                  \
     DSU_AT_REST int dsu_call_##name params                                                                             \
     {                                                                                                                  \
         if (outside())                                                                                                 \
             return name args;                                                                                          \
-        MARK();                                                                                                        \
-        if (DSU_LIKELY(marked))                                                                                        \
-            __atomic_store_n(&dsu_thread.condition, DSU_NOT_WAKEABLE, __ATOMIC_RELEASE);                               \
+        MARK_WAITING(DSU_NOT_WAKEABLE);                                                                                \
         int result = name args;                                                                                        \
         __atomic_store_n(&dsu_thread.condition, 0, __ATOMIC_RELAXED);                                                  \
         unmark(&marked, 0, before);                                                                                    \

@@ -59,10 +59,6 @@ struct Arguments {
 /// Runs the command.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if arguments.programs.len() != if arguments.pid.is_some() { 1 } else { 2 } {
-        let what = "name the old program and the new one, or --pid and only the new one";
-        Arguments::command().error(clap::error::ErrorKind::WrongNumberOfValues, what).exit();
-    }
     match run(&arguments) {
         Ok(report) => {
             report.iter().for_each(|report| print(&arguments, report));
@@ -104,7 +100,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<DiffReport>> {
     let (old, new) = match (arguments.pid, arguments.programs.as_slice()) {
         (Some(pid), [new]) => (of_process(pid)?, new),
         (None, [old, new]) => (state(old, &arguments.after)?, new),
-        _ => anyhow::bail!("name the old program and the new one, or --pid and only the new one"),
+        _ => {
+            let what = "name the old program and the new one, or --pid and only the new one";
+            Arguments::command().error(clap::error::ErrorKind::WrongNumberOfValues, what).exit();
+        }
     };
     let new = read(new)?.description;
     let directives = match &arguments.transform {

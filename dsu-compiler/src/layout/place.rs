@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{Field, TypeDefinition, TypeKind, same_type, unqualified};
-use crate::layout::natural::{Part, align_up, natural};
+use crate::layout::natural::{LaidOut, Part, align_up, natural};
 use crate::layout::{BLOCK, GONE, Member, OWNER, PAD, SLOP, SPARE, STAMP, Shape, is_beside, is_ours, label_of};
 
 /// Sizes and alignments, in bytes, of named types as they are in the running program.
@@ -287,10 +287,8 @@ fn union(
         |m: &[Member]| (m.iter().map(|m| m.size).max().unwrap_or(0), m.iter().map(|m| m.align).max().unwrap_or(1));
     let (largest, align) = reach(&members);
     let natural = align == old.align && align_up(largest, align) == old.size;
-    if (natural, old.attributed || new.attributed) == (false, true) && !changes.is_empty() {
-        return Err(Refusal::Attributed);
-    }
-    if is_attributed(old, new) && (old.size, old.align) != (new.size, new.align) {
+    let placed_by_words = !natural && (old.attributed || new.attributed) && !changes.is_empty();
+    if placed_by_words || is_attributed(old, new) && (old.size, old.align) != (new.size, new.align) {
         return Err(Refusal::Attributed);
     }
     if !natural {
@@ -666,23 +664,20 @@ fn gap(start: u64, end: u64) -> Vec<Member> {
 /// Whether something else than the rules of C decides on the layout of a type, as it was or as the source has it now: words
 /// that say so, or what they have led to, such as `_Alignas` at a member.
 fn is_attributed(old: &TypeDefinition, source: &TypeDefinition) -> bool {
-    let odd = match source.kind {
-        TypeKind::Struct => !is_natural(source) || source.align > natural_align(source),
-        TypeKind::Union => source.align > natural_align(source),
-        TypeKind::Enum => false,
-    };
-    old.attributed || source.attributed || odd
+    let misplaced = source.kind == TypeKind::Struct && !is_natural(source);
+    old.attributed || source.attributed || misplaced || source.align > by_rules(source).1.align
 }
 
-fn natural_align(ty: &TypeDefinition) -> u64 {
-    natural(&ty.fields.iter().filter(|f| !is_beside(ty, f)).map(Part::of_field).collect::<Vec<_>>()).align
+/// The fields of a type's objects, and how C would lay them out.
+fn by_rules(ty: &TypeDefinition) -> (Vec<&Field>, LaidOut) {
+    let fields: Vec<&Field> = ty.fields.iter().filter(|f| !is_beside(ty, f)).collect();
+    let laid_out = natural(&fields.iter().map(|f| Part::of_field(f)).collect::<Vec<_>>());
+    (fields, laid_out)
 }
 
 /// Whether the members of a type are laid out as C does it without attributes.
 fn is_natural(ty: &TypeDefinition) -> bool {
-    let fields: Vec<&Field> = ty.fields.iter().filter(|f| !is_beside(ty, f)).collect();
-    let parts: Vec<Part> = fields.iter().map(|f| Part::of_field(f)).collect();
-    let laid_out = natural(&parts);
+    let (fields, laid_out) = by_rules(ty);
     let same = fields.iter().zip(&laid_out.offsets).all(|(f, o)| is_filler(f) || bit_offset(f) == *o);
     same && laid_out.align <= ty.align && align_up(laid_out.end, ty.align * 8) == ty.size * 8
 }

@@ -32,6 +32,7 @@ pub struct Flows<'a> {
     model: &'a Model,
     known: HashMap<(usize, Origin), &'a Flow>,
     calls: PointerCalls<'a>,
+    results: Results<'a>,
     /// References to each variable, with their units, by unit and variable.
     uses: Vec<Vec<Vec<(usize, &'a Reference)>>>,
 }
@@ -51,7 +52,7 @@ impl<'a> Flows<'a> {
                 }
             }
         }
-        Self { model, known: known.collect(), calls: PointerCalls::new(model), uses }
+        Self { model, known: known.collect(), calls: PointerCalls::new(model), results: Results::new(model), uses }
     }
 
     /// All references to a variable, with their units.
@@ -111,6 +112,11 @@ impl<'a> Flows<'a> {
         stored.filter_map(|(unit, r)| self.holds_still(unit, r, &mut BTreeSet::from([at]))).collect()
     }
 
+    /// Functions that get the address of a variable, or a pointer that is loaded from it, from a function they call.
+    pub fn receivers(&self, at: VariableRef) -> BTreeSet<FunctionRef> {
+        self.uses_of(at).flat_map(|(unit, r)| self.trace((unit, Origin::Reference(r.at))).1).collect()
+    }
+
     /// Whether the address of a variable is handed to other functions, or to whoever: a function that keeps it to itself
     /// goes on with the old table to its end. What the table points to is asked about where that is replaced.
     pub fn is_handed_on(&self, at: VariableRef) -> bool {
@@ -122,7 +128,9 @@ impl<'a> Flows<'a> {
     pub fn stays_inside(&self, unit: usize, reference: &Reference) -> bool {
         let inside = |outcome: &Outcome| match outcome {
             Outcome::Written | Outcome::Counted | Outcome::ContentsLost => true,
-            Outcome::Passed { contents, .. } | Outcome::Called { contents, .. } => *contents,
+            Outcome::Passed { contents, .. } | Outcome::Called { contents, .. } | Outcome::Returned { contents } => {
+                *contents
+            }
             Outcome::Stored | Outcome::Lost => false,
         };
         let flow = self.known.get(&(unit, Origin::Reference(reference.at)));
@@ -179,7 +187,13 @@ impl<'a> Flows<'a> {
     }
 
     fn follow(&self, from: (usize, Origin)) -> Fate {
+        self.trace(from).0
+    }
+
+    /// What may happen to a pointer from here on, and the functions that get it from those they call.
+    fn trace(&self, from: (usize, Origin)) -> (Fate, BTreeSet<FunctionRef>) {
         let mut fate = Fate::default();
+        let mut receivers = BTreeSet::new();
         let mut seen = BTreeSet::new();
         let mut todo = vec![(from, false)];
         while let Some((place, contents)) = todo.pop() {
@@ -191,37 +205,45 @@ impl<'a> Flows<'a> {
                     fate.contents = true;
                     continue;
                 }
-                return Fate::LOST;
+                return (Fate::LOST, receivers);
             };
             for outcome in &flow.outcomes {
+                let parameter = |f: FunctionRef, index| (f.unit, Origin::Parameter(f.function, index));
                 let through = match outcome {
                     Outcome::Passed { callee, index, contents } => {
-                        Some((body_of(self.model, place.0, *callee).map(|f| vec![f]), *index, *contents))
+                        let function = body_of(self.model, place.0, *callee);
+                        Some((function.map(|f| vec![parameter(f, *index)]), *contents))
                     }
                     Outcome::Called { prototype, index, contents } => {
-                        Some((self.calls.reached(prototype), *index, *contents))
+                        let reached = self.calls.reached(prototype);
+                        Some((reached.map(|all| all.into_iter().map(|f| parameter(f, *index)).collect()), *contents))
+                    }
+                    Outcome::Returned { contents } => {
+                        let calls = self.results.of(place);
+                        receivers.extend(calls.iter().flat_map(|calls| calls.iter().map(|call| call.inside)));
+                        let origin = |call: &ResultOf| (call.inside.unit, Origin::Reference(call.at));
+                        Some((calls.map(|calls| calls.iter().map(origin).collect()), *contents))
                     }
                     _ => None,
                 };
                 match (through, outcome) {
                     // Pointers loaded from pointers that were loaded are not followed.
-                    (Some((_, _, true)), _) if contents => {}
-                    (Some((Some(functions), index, inside)), _) => {
-                        let parameter = |f: FunctionRef| (f.unit, Origin::Parameter(f.function, index));
-                        todo.extend(functions.into_iter().map(|f| (parameter(f), contents || inside)));
+                    (Some((_, true)), _) if contents => {}
+                    (Some((Some(places), inside)), _) => {
+                        todo.extend(places.into_iter().map(|place| (place, contents || inside)));
                     }
-                    (Some((None, _, inside)), _) if contents || inside => fate.contents = true,
+                    (Some((None, inside)), _) if contents || inside => fate.contents = true,
                     (_, Outcome::ContentsLost) if contents => {}
                     (_, Outcome::ContentsLost) => fate.contents = true,
                     _ if contents => fate.contents = true,
                     (_, Outcome::Written) => fate.written = true,
                     (_, Outcome::Counted) => fate.kept = true,
                     (_, Outcome::Stored) => fate.stored = true,
-                    _ => return Fate::LOST,
+                    _ => return (Fate::LOST, receivers),
                 }
             }
         }
-        fate
+        (fate, receivers)
     }
 }
 
@@ -272,6 +294,81 @@ impl<'a> PointerCalls<'a> {
         }
         // Something must be called: if nothing is known, that is not all.
         Some(found).filter(|found| !found.is_empty())
+    }
+}
+
+/// A call whose result is used.
+struct ResultOf {
+    /// The function that calls.
+    inside: FunctionRef,
+    /// Offset of the callee's name.
+    at: usize,
+}
+
+/// A function, as calls find it: by symbol, or within its unit.
+#[derive(PartialEq, Eq, Hash)]
+enum Name<'a> {
+    Symbol(&'a str),
+    Internal(usize, usize),
+}
+
+impl<'a> Name<'a> {
+    fn of(model: &'a Model, at: FunctionRef) -> Self {
+        let f = model.function(at);
+        if f.internal { Self::Internal(at.unit, at.function) } else { Self::Symbol(&f.symbol) }
+    }
+}
+
+/// Where what functions return goes.
+struct Results<'a> {
+    model: &'a Model,
+    /// The function that each reference is in, by unit and offset.
+    inside: HashMap<(usize, usize), usize>,
+    /// Calls by name, of functions that are called in no other way.
+    calls: HashMap<Name<'a>, Vec<ResultOf>>,
+}
+
+impl<'a> Results<'a> {
+    fn new(model: &'a Model) -> Self {
+        let mut inside = HashMap::new();
+        let mut calls: HashMap<Name<'_>, Vec<ResultOf>> = HashMap::new();
+        let mut unclear = HashSet::new();
+        for (unit, u) in model.units.iter().enumerate() {
+            for reference in &u.facts.references {
+                inside.extend(reference.inside.map(|function| ((unit, reference.at), function)));
+                let Target::Function(function) = reference.target else { continue };
+                let name = Name::of(model, FunctionRef { unit, function });
+                match (reference.usage, reference.inside) {
+                    (Usage::Call(..), Some(function)) => {
+                        let call = ResultOf { inside: FunctionRef { unit, function }, at: reference.at };
+                        calls.entry(name).or_default().push(call);
+                    }
+                    _ => drop(unclear.insert(name)),
+                }
+            }
+            for alias in u.facts.functions.iter().filter_map(|f| f.attributes.alias.as_deref()) {
+                let own = u.facts.functions.iter().position(|f| f.symbol == alias && f.internal);
+                unclear.insert(own.map_or(Name::Symbol(alias), |function| Name::Internal(unit, function)));
+            }
+        }
+        let foreign = model.units.iter().any(|u| u.kept.is_some());
+        calls.retain(|name, _| {
+            let outside = matches!(name, Name::Symbol(symbol) if foreign || model.touched.contains(*symbol));
+            !outside && !unclear.contains(name)
+        });
+        Self { model, inside, calls }
+    }
+
+    /// Where the result of the function is used that this place is in, if all of that is known.
+    fn of(&self, (unit, origin): (usize, Origin)) -> Option<&[ResultOf]> {
+        let function = match origin {
+            Origin::Reference(at) => *self.inside.get(&(unit, at))?,
+            Origin::Parameter(function, _) => function,
+        };
+        let name = Name::of(self.model, FunctionRef { unit, function });
+        let named = |text: &String| text.contains(&self.model.units[unit].facts.functions[function].name);
+        let assembler = self.model.units.iter().flat_map(|u| &u.facts.assembler).any(named);
+        self.calls.get(&name).filter(|_| !assembler).map(Vec::as_slice)
     }
 }
 

@@ -55,7 +55,10 @@ fn local_variables() -> Outcome {
     harmless(
         "static struct row t[2]; void f(void) { struct row *r = t, *s; s = r + 1; *s->to = 1; if (s == r) (void)s; }",
     )?;
+    harmless("static struct row t[2]; int f(void) { struct row *r = t; return r ? r->n : 1; }")?;
     harmful("static struct row t[2]; void f(void) { struct row *r = t; r->n = 1; }")?;
+    harmful("static struct row t[2]; void f(struct row *o) { struct row *r = t; (r ?: o)->n = 1; }")?;
+    harmful("static struct row t[2]; void f(struct row *o) { struct row *r = t; (o ? r : o)->n = 1; }")?;
     harmful("static struct row t[2]; void f(void) { struct row *r = t, *s; s = r + 1; s->n++; }")?;
     harmful("static struct row t[2], *k; void f(void) { struct row *r = t; k = r; }")?;
     harmful("static struct row t[2]; struct row *f(void) { struct row *r = t; return r; }")?;
@@ -86,6 +89,32 @@ fn parameters() -> Outcome {
     harmful("static struct row t[2]; void f(struct row *o) { struct row *r = t; memcpy(r, o, sizeof *r); }")?;
     harmful("static void g(int n, ...) { } static struct row t[2]; void f(void) { g(1, t); }")?;
     harmful("static char t[2]; void f(void) { char *r = t; *strchr(r, 1) = 0; }")
+}
+
+#[test]
+fn results() -> Outcome {
+    const FIND: &str = "static struct row t[2]; static struct row *find(int n) { struct row *r; \
+                        for (r = t; r->name; r++) if (r->n == n) return r; return 0; }";
+    const PASS: &str = "static struct row *pass(struct row *r) { return r ? r + 1 : 0; } static struct row t[2];";
+    harmless(&format!("{FIND} int f(void) {{ struct row *r = find(1); return find(2) != 0 && r ? r->n : 0; }}"))?;
+    harmless(&format!("{FIND} struct row *g(void) {{ return find(1); }} int f(void) {{ return g()->n; }}"))?;
+    harmless(&format!("{FIND} static int g(struct row *r) {{ return r->n; }} int f(void) {{ return g(find(1)); }}"))?;
+    harmless(&format!("{PASS} int f(void) {{ return pass(t)->n; }}"))?;
+    harmless(&format!("{PASS} int f(void) {{ return pass(pass(t))->n; }}"))?;
+    // A pointer that is in the table gets written through; the table does not.
+    harmless("static struct row t[2]; int *to(void) { return t->to; } void f(void) { *to() = 1; }")?;
+    harmful(&format!("{FIND} void f(void) {{ find(1)->n = 1; }}"))?;
+    harmful(&format!("{FIND} struct row *k; void f(void) {{ k = find(1); }}"))?;
+    harmful(&format!("{FIND} long f(struct row *r) {{ return find(1) - r; }}"))?;
+    harmful(&format!("{FIND} void f(void (*g)(int)) {{ g((int)(long)find(1)); }}"))?;
+    harmful(&format!("{FIND} void *f = find;"))?;
+    harmful(&format!("{FIND} struct row *g(int n) __attribute__((alias(\"find\")));"))?;
+    harmful(&format!("{FIND} __asm__(\"call find\");"))?;
+    harmful(&format!("{FIND} static struct row *g(void) {{ return find(1); }} void f(void) {{ struct row **r = &(struct row *){{g()}}; }}"))?;
+    harmful(&format!("{PASS} void f(void) {{ pass(t)->n = 1; }}"))?;
+    harmful(&format!("{PASS} void f(struct row *o) {{ pass(o)->n = 1; pass(t); }}"))?;
+    // Without a call that is known, it may be called from anywhere.
+    harmful("static struct row t[2]; struct row *f(void) { return t; }")
 }
 
 #[test]

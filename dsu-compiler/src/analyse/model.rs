@@ -61,8 +61,8 @@ pub struct Model {
     pub functions: BTreeMap<String, FunctionRef>,
     /// For each external variable symbol, its definition in a rewritten unit.
     pub variables: BTreeMap<String, VariableRef>,
-    /// Symbols of variables that something outside the rewritten units may use: assembler, other languages, libraries, units
-    /// kept as they are.
+    /// Symbols of variables and functions that something outside the rewritten units may use: assembler, other languages,
+    /// libraries, units kept as they are.
     pub touched: BTreeSet<String>,
     /// Functions that the configuration says give fresh memory.
     pub allocators: BTreeSet<String>,
@@ -98,12 +98,13 @@ impl Model {
         Ok(model)
     }
 
-    /// Notes which variables may be used from outside of the rewritten units.
+    /// Notes what may be used from outside of the rewritten units.
     pub fn note_touched(&mut self, input: &LinkInput) {
         let kept = self.units.iter().zip(&input.units).filter(|(u, _)| u.kept.is_some()).map(|(_, l)| &l.symbols);
         let objects = input.foreign.iter().chain(kept).flat_map(|o| &o.undefined);
         let outside = objects.chain(input.taken(self.has_plugins(input)));
-        self.touched = outside.filter(|s| self.variables.contains_key(*s)).cloned().collect();
+        let ours = |s: &&String| self.variables.contains_key(*s) || self.functions.contains_key(*s);
+        self.touched = outside.filter(ours).cloned().collect();
     }
 
     /// Whether objects that the program loads may know what is in it.

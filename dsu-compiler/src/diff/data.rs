@@ -266,7 +266,7 @@ impl Decider<'_> {
         } else if choice.is_none() {
             // Old code that goes on may have taken the address for itself.
             let escapes = self.old_flows.address_escapes(old_at).or_else(|| self.new_flows.address_escapes(at));
-            let escapes = escapes.or_else(|| self.basis.still.use_or_address_of(self.basis.old, old_at));
+            let escapes = escapes.or_else(|| self.held_by_old_code(old_at));
             escapes.map(|place| {
                 format!("its address may be kept in {place}, and pointers to the old storage would live on; {offer}")
             })
@@ -294,9 +294,16 @@ impl Decider<'_> {
         // What the new program does with the pointers it gets, it may not do with those that old code hands on.
         let handed_on = || {
             let mut tables = std::iter::once(old_at).chain(self.old_flows.holders(old_at));
-            tables.find_map(|table| self.basis.still.use_or_address_of(self.basis.old, table))
+            tables.find_map(|table| self.held_by_old_code(table))
         };
         kept.or_else(|| if self.old_flows.is_handed_on(old_at) { handed_on() } else { None })
+    }
+
+    /// Old code that can still run and may hold the address of a variable: from its name, or from a function it called.
+    fn held_by_old_code(&self, old_at: VariableRef) -> Option<String> {
+        let still = &self.basis.still;
+        let received = || self.old_flows.receivers(old_at).into_iter().find_map(|f| still.describe(self.basis.old, f));
+        still.use_or_address_of(self.basis.old, old_at).or_else(received)
     }
 
     /// Tables that hold the address of one that the patch brings anew get their new initial values, too.

@@ -124,7 +124,7 @@ impl Still {
         variable: VariableRef,
         counts: impl Fn(&Reference, usize) -> bool,
     ) -> Option<String> {
-        self.functions.iter().find_map(|(at, Live { from, why })| {
+        self.functions.iter().find_map(|(at, Live { from, .. })| {
             let facts = &old.model.units[at.unit].facts;
             let refers = |r: &&Reference| {
                 let Target::Variable(v) = r.target else { return false };
@@ -132,8 +132,14 @@ impl Still {
                 here && counts(r, *from)
             };
             facts.references.iter().find(refers)?;
-            Some(format!("function {} ({why})", facts.functions[at.function].name))
+            self.describe(old, *at)
         })
+    }
+
+    /// A function whose old code can still run, in words.
+    pub fn describe(&self, old: &Description, at: FunctionRef) -> Option<String> {
+        let Live { why, .. } = self.functions.get(&at)?;
+        Some(format!("function {} ({why})", old.model.function(at).name))
     }
 }
 

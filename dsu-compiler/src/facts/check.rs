@@ -130,6 +130,7 @@ impl Unit<'_> {
             Outcome::Written
             | Outcome::Counted
             | Outcome::Called { .. }
+            | Outcome::Returned { contents: _ }
             | Outcome::Stored
             | Outcome::ContentsLost
             | Outcome::Lost => Ok(()),

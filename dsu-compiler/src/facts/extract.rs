@@ -497,7 +497,11 @@ impl<'t> Walker<'t> {
                 let index = self.function_index(declaration);
                 self.facts.functions[index].inline |= declaration.is_inline();
                 let usage = match usage_of_function(node, path) {
-                    FunctionUse::Call(start, end) => Usage::Call(start, end),
+                    FunctionUse::Call(start, end) => {
+                        let call = path.iter().rposition(|n| n.kind() == clang::CALL);
+                        self.flow(Follow::Result(at), path.get(..=call.unwrap_or(0)).unwrap_or(path));
+                        Usage::Call(start, end)
+                    }
                     FunctionUse::Address => Usage::Address,
                     FunctionUse::Argument(callee) => Usage::Argument(self.function_index(callee)),
                 };
@@ -506,7 +510,7 @@ impl<'t> Walker<'t> {
             clang::VARIABLE if declaration.has_global_storage() && !declaration.is_register() => {
                 let usage = usage::of_object(node, path, self.text);
                 path.push(node);
-                self.flow(None, path);
+                self.flow(Follow::Variable, path);
                 path.pop();
                 let index = self.variable_index(declaration);
                 self.facts.variables[index].addressed |= !matches!(usage, Usage::Read | Usage::Write);
@@ -514,7 +518,7 @@ impl<'t> Walker<'t> {
             }
             clang::VARIABLE | clang::PARAMETER => {
                 path.push(node);
-                self.flow(Some(declaration), path);
+                self.flow(Follow::Local(declaration), path);
                 path.pop();
                 return;
             }
@@ -523,8 +527,8 @@ impl<'t> Walker<'t> {
         self.facts.references.push(Reference { at, target, usage, inside: self.inside });
     }
 
-    /// Follows a pointer from a name on: of a local variable, or else of one with static storage.
-    fn flow<'a>(&mut self, local: Option<Node<'a>>, path: &[Node<'a>]) {
+    /// Follows a pointer from the expression on that the path ends with.
+    fn flow<'a>(&mut self, from: Follow<'a>, path: &[Node<'a>]) {
         if self.in_system_function() {
             return;
         }
@@ -532,9 +536,10 @@ impl<'t> Walker<'t> {
             path.iter().filter(|n| n.kind() == clang::CALL).copied().filter_map(usage::callee).collect();
         let indices: Vec<(Node<'_>, usize)> = called.into_iter().map(|f| (f, self.function_index(f))).collect();
         let index = |callee: Node<'_>| indices.iter().find(|(f, _)| f.identity() == callee.identity()).map(|(_, i)| *i);
-        match local {
-            Some(declaration) => self.flows.local(declaration, path, self.text, &self.printer, &index),
-            None => self.flows.reference(path, self.text, &self.printer, &index),
+        match from {
+            Follow::Local(declaration) => self.flows.local(declaration, path, self.text, &self.printer, &index),
+            Follow::Variable => self.flows.reference(path, self.text, &self.printer, &index),
+            Follow::Result(at) => self.flows.result(at, path, self.text, &self.printer, &index),
         }
     }
 
@@ -674,6 +679,16 @@ enum FunctionUse<'a> {
     Address,
     /// The function called with it as an argument.
     Argument(Node<'a>),
+}
+
+/// An expression that a pointer is followed from.
+enum Follow<'a> {
+    /// The name of a local variable or parameter.
+    Local(Node<'a>),
+    /// The name of a variable with static storage.
+    Variable,
+    /// A call of the function that is named at this offset.
+    Result(usize),
 }
 
 /// How a reference to a function uses it.

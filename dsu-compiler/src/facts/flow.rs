@@ -35,7 +35,8 @@ enum Step {
 #[derive(Default)]
 pub struct Collector {
     flows: BTreeMap<Origin, BTreeSet<Outcome>>,
-    /// Of the function that is walked: where references to variables lead, and what becomes of its local pointers.
+    /// Of the function that is walked: where references to variables and results of calls lead, and what becomes of its
+    /// local pointers.
     references: Vec<(usize, Vec<Step>)>,
     locals: HashMap<usize, Vec<Step>>,
 }
@@ -49,6 +50,14 @@ impl Collector {
         let Some(node) = path.last() else { return };
         let steps = Climb { text, printer, steps: Vec::new() }.of(path, State::Object(0), index);
         self.references.push((node.location(), steps));
+    }
+
+    /// Notes the call at the end of `path`, of the function named at this offset, if it gives a pointer.
+    pub fn result<'a>(&mut self, at: usize, path: &[Node<'a>], text: &str, printer: &Printer, index: Index<'_, 'a>) {
+        if path.last().is_some_and(|call| call.ty().canonical().kind() == clang::T_POINTER) {
+            let steps = Climb { text, printer, steps: Vec::new() }.of(path, State::Pointer(0), index);
+            self.references.push((at, steps));
+        }
     }
 
     /// Notes a reference to a local variable or parameter that is a pointer.
@@ -121,6 +130,7 @@ fn deeper(outcome: Outcome, depth: Depth) -> Option<Outcome> {
         (1, Outcome::Called { prototype, index, contents: false }) => {
             Some(Outcome::Called { prototype, index, contents: true })
         }
+        (1, Outcome::Returned { contents: false }) => Some(Outcome::Returned { contents: true }),
         _ => None,
     }
 }
@@ -228,6 +238,7 @@ impl Climb<'_, '_> {
             clang::PAREN => Some(State::Pointer(depth)),
             clang::CAST if parent.ty().canonical().kind() == clang::T_VOID => None,
             clang::UNEXPOSED_EXPR if is_implicit(parent, child) => self.converted(parent, child, depth),
+            clang::CONDITIONAL if is_first(parent, child) => None,
             clang::CONDITIONAL if parent.ty().canonical().kind() == clang::T_POINTER => Some(State::Pointer(depth)),
             clang::SUBSCRIPT if is_first(parent, child) => Some(State::Object(depth)),
             clang::MEMBER => Some(State::Object(depth)),
@@ -244,6 +255,7 @@ impl Climb<'_, '_> {
                 None
             }
             clang::INIT_LIST => Some(State::Listed(depth)),
+            clang::RETURN => self.end(Outcome::Returned { contents: false }, depth),
             // Conditions, and values that are dropped: all but the last in a statement expression.
             clang::IF | clang::WHILE | clang::FOR | clang::DO => None,
             clang::COMPOUND if around.is_some_and(|a| a.kind() != clang::STATEMENT_EXPR) => None,

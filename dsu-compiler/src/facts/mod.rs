@@ -305,7 +305,7 @@ pub struct Flow {
 /// Where a pointer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Origin {
-    /// The reference at this offset: it points to the variable.
+    /// The reference at this offset: it points to the variable, or is what the function gives that is called there.
     Reference(usize),
     /// A function, by index, and which of its parameters.
     Parameter(usize, usize),
@@ -333,6 +333,11 @@ pub enum Outcome {
         prototype: String,
         /// Which argument.
         index: usize,
+        /// Not itself, but its contents.
+        contents: bool,
+    },
+    /// The function that it is in gives it to its caller.
+    Returned {
         /// Not itself, but its contents.
         contents: bool,
     },

@@ -5,12 +5,26 @@ use std::collections::{HashMap, HashSet};
 use crate::facts::{Origin, Outcome, Reference, Source, Target, UnitFacts, Usage};
 use crate::layout::place::innermost;
 
-/// Drops flows that say no more than the usage of their reference: it says enough of variables that hold no pointers.
+/// Drops flows that say no more than the usage of their reference: it says enough of variables that hold no pointers. And those
+/// from calls of functions of the unit that return nothing that is followed.
 pub(super) fn plain_flows(facts: &mut UnitFacts) {
-    let telling = |r: &Reference| {
-        let Target::Variable(v) = r.target else { return false };
-        let handed_on = matches!(r.usage, Usage::Escape | Usage::Keep | Usage::KeepElement);
-        handed_on || innermost(&facts.variables[v].ty).0.starts_with('*')
+    let inside: HashMap<usize, usize> = facts.references.iter().filter_map(|r| Some((r.at, r.inside?))).collect();
+    let returns = facts.flows.iter().filter(|f| f.outcomes.iter().any(|o| matches!(o, Outcome::Returned { .. })));
+    let giving: HashSet<usize> = returns
+        .filter_map(|flow| match flow.origin {
+            Origin::Reference(at) => inside.get(&at).copied(),
+            Origin::Parameter(function, _) => Some(function),
+        })
+        .collect();
+    let telling = |r: &Reference| match r.target {
+        Target::Variable(v) => {
+            let handed_on = matches!(r.usage, Usage::Escape | Usage::Keep | Usage::KeepElement);
+            handed_on || innermost(&facts.variables[v].ty).0.starts_with('*')
+        }
+        Target::Function(f) => {
+            let called = matches!(r.usage, Usage::Call(..));
+            called && (facts.functions[f].definition.is_none() || giving.contains(&f))
+        }
     };
     let wanted: HashSet<usize> = facts.references.iter().filter(|r| telling(r)).map(|r| r.at).collect();
     facts.flows.retain(|flow| match flow.origin {

@@ -58,8 +58,30 @@ pub struct PatchHeader {
     pub lineage: Table,
     /// +224: [`PatchObject`]s: static objects of changed types, for rehearsals.
     pub objects: Table,
-    /// +240: zero.
-    pub reserved2: [u64; 2],
+    /// +240: [`checksum`] of the file; 0: none.
+    pub checksum: u64,
+    /// +248: zero.
+    pub reserved2: u64,
+}
+
+/// Bytes of an ELF header, which tools may rewrite.
+const ELF_HEADER: u64 = 64;
+
+/// The checksum of a patch file: [`crate::key_of`] the contents of its loaded segments, (offset, length) each, without the ELF header
+/// and without the checksum, which is at offset `field`. None if a segment is not in the file.
+///
+/// Debug information is left out: it may be stripped.
+pub fn checksum(file: &[u8], segments: impl IntoIterator<Item = (u64, u64)>, field: u64) -> Option<u64> {
+    let mut hash = crate::Fnv::new();
+    for (offset, length) in segments {
+        let (start, end) = (offset.max(ELF_HEADER), offset.checked_add(length)?);
+        let inside = (start..end).contains(&field);
+        let parts = if inside { [(start, field), (field + 8, end)] } else { [(start, end), (end, end)] };
+        for (from, to) in parts {
+            hash = hash.and(file.get(usize::try_from(from.min(to)).ok()?..usize::try_from(to).ok()?)?);
+        }
+    }
+    Some(hash.finish().max(1))
 }
 
 /// Symbol of the header in the patch's dynamic symbol table.

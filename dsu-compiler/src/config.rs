@@ -181,8 +181,11 @@ impl Config {
             line: text[..offset.min(text.len())].matches('\n').count() + 1,
             message,
         };
-        let config: Self = toml::from_str(text)
-            .map_err(|e| invalid(e.span().map_or(0, |s| s.start), e.message().replace('\n', " ")))?;
+        let config: Self = toml::from_str(text).map_err(|e| {
+            let single = e.message().contains("expected a sequence") && !text.contains("[[");
+            let hint = if single { "; write [[update-point]], in two brackets each: there can be several" } else { "" };
+            invalid(e.span().map_or(0, |s| s.start), e.message().replace('\n', " ") + hint)
+        })?;
         for (point, offset) in config.update_points.iter().zip(headings(text)) {
             point.check().map_err(|message| invalid(offset, message))?;
         }
@@ -290,6 +293,7 @@ mod tests {
     fn errors_name_the_line() {
         for (text, want) in [
             ("[[update-point]]\nfunction = \"f\"\nlop = 1\n", "dsu.toml:3: unknown field `lop`"),
+            ("[update-point]\nfunction = \"f\"\n", "write [[update-point]], in two brackets each"),
             ("\n[typos]\n", "dsu.toml:2: unknown field `typos`"),
             ("[types]\nwrap = true\nmin_size = 3\n", "dsu.toml:3: invalid type: integer `3`"),
             ("[sets]\nstart_only = []\n", "dsu.toml:2: unknown field `start_only`"),

@@ -10,7 +10,7 @@ use crate::analyse::allocators::Allocators;
 use crate::analyse::callgraph::CallGraph;
 use crate::analyse::flow::Flows;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
-use crate::analyse::points::{Points, strangers};
+use crate::analyse::points::{Points, pointless_threads, strangers};
 use crate::analyse::wrap;
 use crate::clang::Library;
 use crate::description::{Description, DescriptionError};
@@ -104,7 +104,8 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
         if failed.is_empty() {
             let mut report = report(&model, &points, &slots, &input.output);
             report.notes.extend(wrapping.notes);
-            report.notes.extend(strangers(&model, &points));
+            report.warnings.extend(strangers(&model, &points));
+            report.warnings.extend(pointless_threads(&model, &points).into_iter().filter(|_| !points.list.is_empty()));
             report.types = wrapping.report;
             let (exported, output, objects) = (input.exported.clone(), input.output.clone(), objects(input));
             let (toolchain, start_sets) = (toolchain(input), input.config.sets.start_only.clone());

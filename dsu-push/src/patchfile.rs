@@ -6,7 +6,7 @@
 use crate::{Error, Result, memory::from_bytes};
 use dsu_abi::{
     Id, PROTOCOL,
-    patch::{HEADER_SYMBOL, MAGIC, PatchHeader},
+    patch::{self, HEADER_SYMBOL, MAGIC, PatchHeader},
     registry::{Rel32, UnitRecord},
     section,
 };
@@ -162,6 +162,13 @@ impl Manifest {
                 return Err("its table of units is longer than the file".into());
             }
             units.push(name);
+        }
+        let offset = |data: &[u8]| data.as_ptr() as u64 - bytes.as_ptr() as u64;
+        let place = at(field(offset_of!(PatchHeader, checksum))).map(offset);
+        let parts = segments.iter().map(|(_, data)| (offset(data), data.len() as u64));
+        let sum = || place.and_then(|place| patch::checksum(bytes, parts, place));
+        if header.checksum != 0 && sum() != Some(header.checksum) {
+            return Err("it is damaged: its checksum is wrong; copy it again, or make it again with dsu-diff".into());
         }
         Ok(Self {
             name,

@@ -234,6 +234,7 @@ impl fmt::Display for TypeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  version {}", self.name, self.version)?;
         match self.migrated {
+            Some(1) => write!(f, ", 1 object migrated")?,
             Some(count) => write!(f, ", {count} objects migrated")?,
             None => write!(f, ", objects stay as they are")?,
         }
@@ -327,16 +328,22 @@ impl fmt::Display for StatusReport {
         }
         if !self.old_code.is_empty() {
             writeln!(f, "  old code that may be running still, until it returns:")?;
+            let mut by_function: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for old in &self.old_code {
-                writeln!(f, "    {}  replaced by {}", old.function, old.replaced_by)?;
+                by_function.entry(&old.function).or_default().push(&old.replaced_by);
+            }
+            for (function, patches) in by_function {
+                writeln!(f, "    {function}  replaced by {}", patches.join(", "))?;
             }
         }
         let mut threads = String::new();
         for thread in &self.threads {
-            let _ = write!(threads, "\n    {} ({})  {}", thread.tid, thread.name, thread.state);
-            if let Some(call) = &thread.call {
-                let _ = write!(threads, " in {call}");
-            }
+            let _ = write!(threads, "\n    {} ({})  ", thread.tid, thread.name);
+            let _ = match (&thread.call, thread.state) {
+                (Some(call), "running") => write!(threads, "asleep in {call}, not at rest"),
+                (Some(call), state) => write!(threads, "{state} in {call}"),
+                (None, state) => write!(threads, "{state}"),
+            };
             if let Some(point) = &thread.inside {
                 let _ = write!(threads, ", at update point {point}");
             }

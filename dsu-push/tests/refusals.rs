@@ -67,8 +67,12 @@ fn bad_patch_files() {
     Push::run(&[&pid, &with(13, 0)]).expect(1, &["wrong size"]);
     Push::run(&[&pid, &with(151, 0xff)]).expect(1, &["its table of units is out of bounds"]);
     Push::run(&[&pid, &with(163, 0x7f)]).expect(1, &["a name in its manifest is out of bounds"]);
-    // The manifest's tables that only the runtime reads: refused by it.
-    let push = Push::run(&["--json", &pid, &with(95, 0xff)]);
+    // The manifest's tables that only the runtime reads: damage is seen before, and what is wrong without damage refused by it.
+    Push::run(&[&pid, &with(95, 0xff)]).expect(1, &["is damaged: its checksum is wrong"]);
+    let mut bytes = patch.clone();
+    bytes[at as usize + 95] = 0xff;
+    bytes[at as usize + 240..at as usize + 248].fill(0);
+    let push = Push::run(&["--json", &pid, &file("changed", &bytes)]);
     assert_eq!((push.code, push.outcome().as_str()), (3, "bad-patch"), "{push:?}");
     Push::run(&[&pid, &two()]).expect(0, &["applied two"]);
 }

@@ -191,7 +191,7 @@ fn status_counts_objects() {
     Push::run(&[&pid, &shapes.build(2, |_| {})]).expect(0, &["applied p2"]);
     shapes.expect("use 500", "502");
     assert_eq!((types(0), types(1)), (figures(2, 1, 1), figures(1, 2000, 4)));
-    let says = "struct item  version 2, 1 objects migrated, 1 values out of range";
+    let says = "struct item  version 2, 1 object migrated, 1 values out of range";
     Push::run(&["--status", &pid]).expect(0, &[says, "struct item  version 1, 2000 objects migrated, 4 values"]);
 }
 

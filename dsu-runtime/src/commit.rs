@@ -74,6 +74,9 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     let elf = elf::parse(file)?;
     let image = Image::map(file, &elf, source)?;
     let manifest = Manifest::read(&image, &elf)?;
+    if source == Source::Copy {
+        manifest.verify(file, &elf)?;
+    }
     let mut layer = Layer::default();
     let change = Change::read(&image, &manifest, &mut layer)?;
     binding::check_types(&image, &manifest, &mut layer)?;

@@ -134,6 +134,19 @@ impl Manifest {
         })
     }
 
+    /// Refuses a file that is not as `dsu-diff` made it.
+    pub fn verify(&self, file: &[u8], elf: &Elf) -> Result<()> {
+        let segment = elf.segments.iter().find(|s| (s.address..s.end()).contains(&self.address));
+        let header = segment.map(|s| s.offset + (self.address - s.address));
+        let field = header.map(|header| header + offset_of!(PatchHeader, checksum) as u64);
+        let segments = elf.segments.iter().map(|s| (s.offset, s.file_size));
+        match field.and_then(|field| patch::checksum(file, segments, field)) {
+            _ if self.header.checksum == 0 => Ok(()),
+            Some(sum) if sum == self.header.checksum => Ok(()),
+            _ => Err(Refusal::damaged("its checksum is wrong; copy it again, or make it again with dsu-diff")),
+        }
+    }
+
     /// The index of the import record of a symbol.
     pub fn import(&self, image: &Image, symbol_key: u64) -> Result<Option<u64>> {
         let key_at = |at| Ok(self.imports.get(image, at as u64)?.1.symbol_key);

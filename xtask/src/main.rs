@@ -73,7 +73,7 @@ enum Task {
         /// Only one of: vsftpd, redis, compute, pause, scale
         only: Option<String>,
         /// Pairs of runs of each load
-        #[arg(long, default_value_t = 41)]
+        #[arg(long, default_value_t = 81)]
         pairs: usize,
         /// Pairs of whole builds
         #[arg(long, default_value_t = 3)]

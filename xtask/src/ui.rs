@@ -51,7 +51,14 @@ pub fn seconds(duration: Duration) -> String {
 
 /// A number of things.
 pub fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+    let ending = if n == 1 {
+        ""
+    } else if what.ends_with("ch") {
+        "es"
+    } else {
+        "s"
+    };
+    format!("{n} {what}{ending}")
 }
 
 /// Nanoseconds for people, in microseconds.

@@ -110,7 +110,9 @@ fn results() -> Outcome {
     harmful(&format!("{FIND} void *f = find;"))?;
     harmful(&format!("{FIND} struct row *g(int n) __attribute__((alias(\"find\")));"))?;
     harmful(&format!("{FIND} __asm__(\"call find\");"))?;
-    harmful(&format!("{FIND} static struct row *g(void) {{ return find(1); }} void f(void) {{ struct row **r = &(struct row *){{g()}}; }}"))?;
+    harmful(&format!(
+        "{FIND} static struct row *g(void) {{ return find(1); }} void f(void) {{ struct row **r = &(struct row *){{g()}}; }}"
+    ))?;
     harmful(&format!("{PASS} void f(void) {{ pass(t)->n = 1; }}"))?;
     harmful(&format!("{PASS} void f(struct row *o) {{ pass(o)->n = 1; pass(t); }}"))?;
     // Without a call that is known, it may be called from anywhere.

@@ -168,11 +168,13 @@ fn configured(model: &Model, entry: &UpdatePoint, function: FunctionRef) -> Resu
         };
         let lines: Vec<String> = loops.iter().map(|i| facts.loops[*i].line.to_string()).collect();
         Place::Loop(index.ok_or_else(|| {
-            problem(format!(
-                "it has {} loops (lines {}): say which one with loop = N, or entry = true",
-                loops.len(),
-                lines.join(", ")
-            ))
+            let lines = lines.join(", ");
+            problem(match (loops.len(), entry.loop_ordinal) {
+                (0, _) => "it has no loop: name the function that has it, or say entry = true".to_owned(),
+                (1, Some(n)) => format!("it has one loop (line {lines}), and no loop = {n}"),
+                (n, Some(ordinal)) => format!("it has {n} loops (lines {lines}), and no loop = {ordinal}"),
+                (n, None) => format!("it has {n} loops (lines {lines}): say which one with loop = N, or entry = true"),
+            })
         })?)
     };
     let (range, line, default_name) = match place {
@@ -274,6 +276,30 @@ pub fn strangers(model: &Model, points: &Points) -> Vec<String> {
         }
     }
     notes
+}
+
+/// What to say of threads that have no update point: no patch can be applied while one of them runs.
+pub fn pointless_threads(model: &Model, points: &Points) -> Vec<String> {
+    let mut notes = BTreeSet::new();
+    for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+        for reference in &u.facts.references {
+            let (Target::Function(function), Usage::Argument(creator)) = (reference.target, reference.usage) else {
+                continue;
+            };
+            let creates = matches!(u.facts.functions[creator].name.as_str(), "pthread_create" | "thrd_create");
+            let Some(at) = model.definition_of(unit, function).filter(|at| creates && !points.path.contains(at)) else {
+                continue;
+            };
+            let f = model.function(at);
+            let place = f.definition.as_ref().map_or_else(String::new, |d| format!(" ({}:{})", d.file, d.line));
+            notes.insert(format!(
+                "a thread that runs {}{place} has no update point: while there is one, no patch can be applied; see \
+                 dsu-cc --suggest-update-points",
+                f.name
+            ));
+        }
+    }
+    notes.into_iter().collect()
 }
 
 /// Points that the source itself declares.

@@ -2,11 +2,14 @@
 //! were built with, bind what they refer to, link.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dsu_abi::patch::{HEADER_SYMBOL, import_kind};
+use dsu_abi::patch::{self, HEADER_SYMBOL, PatchHeader, import_kind};
 use dsu_abi::{calls, section};
+use object::read::elf::ElfFile64;
+use object::{Object, ObjectSegment, ObjectSymbol};
 
 use crate::analyse::allocators::Allocators;
 use crate::analyse::flow::Flows;
@@ -576,9 +579,24 @@ fn link(
     command.args(objects).arg(&manifest).args(["-lgcc", "-lgcc_s", "-lc", "-lgcc"]).arg(&end).arg("-o").arg(&linked);
     run(command, "the patch does not link")?;
     let bytes = std::fs::read(&linked).map_err(|e| io(linked.display(), e))?;
-    let bytes = elf::with_section(bytes, section::REPORT, &options.report, 0)
-        .map_err(|e| DiffError::Build(format!("{}: {e}", linked.display())))?;
+    let unusable = |reason: String| DiffError::Build(format!("{}: {reason}", linked.display()));
+    let mut bytes =
+        elf::with_section(bytes, section::REPORT, &options.report, 0).map_err(|e| unusable(e.to_string()))?;
+    sign(&mut bytes).ok_or_else(|| unusable("it is not a patch".to_owned()))?;
     let partial = options.output.with_extension("dsu-partial");
     std::fs::write(&partial, bytes).map_err(|e| io(partial.display(), e))?;
     std::fs::rename(&partial, &options.output).map_err(|e| io(options.output.display(), e))
+}
+
+/// Puts the checksum into the header of a patch.
+fn sign(file: &mut [u8]) -> Option<()> {
+    let elf = ElfFile64::<object::LittleEndian>::parse(&*file).ok()?;
+    let header = elf.dynamic_symbols().find(|s| s.name() == Ok(HEADER_SYMBOL))?.address();
+    let segment =
+        elf.segments().find(|s| header.checked_sub(s.address()).is_some_and(|distance| distance < s.size()))?;
+    let field = segment.file_range().0 + (header - segment.address()) + offset_of!(PatchHeader, checksum) as u64;
+    let sum = patch::checksum(file, elf.segments().map(|s| s.file_range()), field)?;
+    let place = usize::try_from(field).ok()?;
+    file.get_mut(place..place + 8)?.copy_from_slice(&sum.to_le_bytes());
+    Some(())
 }

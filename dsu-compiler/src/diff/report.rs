@@ -109,7 +109,7 @@ impl TypeReport {
             Change::Added(f) => format!("{} added ({}), line {}", f.name, f.ty, f.line),
             Change::Removed(f) => format!("{} removed ({})", f.name, f.ty),
             Change::Retyped(was, now) => {
-                format!("{} retyped from {} to {}, line {}", now.name, was.ty, now.ty, now.line)
+                format!("{} retyped from {} to {}, line {}", now.name, was.described(), now.described(), now.line)
             }
             Change::Renamed(was, now) => format!("{} renamed to {}", was.name, now.name),
             Change::Widened(_, now) => format!("{} has more members, line {}", display_name(now), now.line),

@@ -164,7 +164,7 @@ fn undecided(planned: &Planned, (was, now, reason): &(Option<Field>, Field, Stri
         now.name,
         planned.new.file,
         now.line,
-        was.as_ref().map_or_else(String::new, |w| format!(", retyped from {} to {},", w.ty, now.ty)),
+        was.as_ref().map_or_else(String::new, |w| format!(", retyped from {} to {},", w.described(), now.described())),
         planned.label
     )
 }

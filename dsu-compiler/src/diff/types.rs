@@ -331,8 +331,8 @@ fn differences(before: &TypeDefinition, after: &TypeDefinition) -> String {
             Some(f) if f.ty != field.ty || f.bits != field.bits => parts.push(format!(
                 "field {} retyped from {} to {} ({}:{})",
                 label(field),
-                f.ty,
-                field.ty,
+                f.described(),
+                field.described(),
                 after.file,
                 field.line
             )),

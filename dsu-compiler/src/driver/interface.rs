@@ -121,6 +121,8 @@ pub struct Report {
     pub update_points: Vec<UpdatePointReport>,
     /// Structs.
     pub types: TypesReport,
+    /// What will keep patches from being applied, as it looks. Told at every link.
+    pub warnings: Vec<String>,
     /// Anything else worth knowing.
     pub notes: Vec<String>,
 }

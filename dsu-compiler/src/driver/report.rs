@@ -42,6 +42,7 @@ impl fmt::Display for Report {
             }
         }
         types(f, &self.types)?;
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "  warning       {warning}"))?;
         self.notes.iter().try_for_each(|note| writeln!(f, "  note          {note}"))
     }
 }
@@ -174,6 +175,7 @@ mod tests {
                     calls: 2,
                 }],
             },
+            warnings: vec!["a warning".into()],
             notes: vec!["a note".into()],
             ..Report::default()
         };
@@ -190,6 +192,7 @@ mod tests {
   too small     0
   no room       struct b (b.c:4): packed
   unproven      get gives memory for struct a in f (a.c:9) and 1 more: if it is fresh, name it in dsu.toml: [types] allocators = [\"get\"]
+  warning       a warning
   note          a note
 "
         );

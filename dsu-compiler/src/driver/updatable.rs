@@ -403,6 +403,7 @@ impl<'a> Maker<'a> {
                     eprintln!("dsu-cc: {}: {} stays as it is and cannot be updated: {reason}", self.name, unit.source);
                 }
             }
+            report.warnings.iter().for_each(|warning| eprintln!("dsu-cc: {}: warning: {warning}", self.name));
         }
         self.link.work.note("report.json", || serde_json::to_string_pretty(&report).unwrap_or_default());
     }

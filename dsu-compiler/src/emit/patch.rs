@@ -196,7 +196,8 @@ impl Manifest {
         asm.table(".Ldsu_carries", self.carries.len());
         asm.line("1:\t.quad .Ldsu_lineage - 1b\n\t.quad .Ldsu_lineage_end - .Ldsu_lineage");
         asm.table(".Ldsu_objects", self.objects.len());
-        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, reserved2);
+        // The checksum is put in after the link.
+        let rest = size_of::<PatchHeader>() - offset_of!(PatchHeader, checksum);
         asm.line(format!("\t.zero {rest}\n\t.size {HEADER_SYMBOL}, . - {HEADER_SYMBOL}\n\t.p2align 3"));
     }
 

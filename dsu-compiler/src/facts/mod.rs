@@ -640,6 +640,16 @@ pub struct Field {
     pub line: u32,
 }
 
+impl Field {
+    /// Its type in words, with the width of a bit-field.
+    pub fn described(&self) -> String {
+        match self.bits {
+            Some(bits) => format!("{}:{bits}", self.ty),
+            None => self.ty.clone(),
+        }
+    }
+}
+
 /// A loop.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Loop {

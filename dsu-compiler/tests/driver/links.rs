@@ -100,6 +100,23 @@ fn without_update_points_the_plain_program_is_the_result() {
 }
 
 #[test]
+fn a_thread_without_an_update_point_is_warned_of() {
+    let sandbox = Sandbox::with_program();
+    sandbox.file(
+        "work.c",
+        "#include <pthread.h>\n#include <unistd.h>\nstatic void *work(void *p) { for (;;) usleep(1); return p; }\n\
+         void begin(void) { pthread_t t; pthread_create(&t, 0, work, 0); }\n",
+    );
+    let done = sandbox.cc_ok("main.c step.c work.c -o prog");
+    let says = "dsu-cc: prog: warning: a thread that runs work (work.c:3) has no update point: while there is one, no patch can be applied";
+    assert!(done.err.starts_with(says), "{}", done.err);
+    let points =
+        "[[update-point]]\nfunction = \"main\"\nquiescent = [\"usleep\"]\n[[update-point]]\nfunction = \"work\"\n";
+    sandbox.file("dsu.toml", points);
+    assert_eq!(sandbox.cc_ok("main.c step.c work.c -o prog").err, "");
+}
+
+#[test]
 fn static_programs_with_update_points_are_refused() {
     for option in ["-static", "-static-pie", "-Wl,-static"] {
         let sandbox = Sandbox::with_program();

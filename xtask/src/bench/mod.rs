@@ -77,7 +77,7 @@ pub fn task(only: Option<&str>, effort: &Effort) -> Result<()> {
         results.pauses = pause::measure()?;
     }
     if wanted("scale") && !effort.null {
-        results.scale = scale::measure(effort.pairs)?;
+        results.scale = scale::measure(effort.pairs.min(21))?;
     }
     let ratios = |pairs: &[Pairs]| pairs.iter().filter(|p| p.unit == "s").map(|p| p.ratio).collect::<Vec<_>>();
     let (servers, compute) = (ratios(&results.servers), ratios(&results.compute));
@@ -95,15 +95,15 @@ pub fn task(only: Option<&str>, effort: &Effort) -> Result<()> {
 fn print(results: &Results) {
     ui::stage("Results: CPU time and others, plain against updatable");
     println!(
-        "{:<34} {:>4} {:>12} {:>12} {:>8} {:>8} {:>8}",
-        "load", "unit", "plain", "updatable", "ratio", "least", "greatest"
+        "{:<34} {:>8} {:>10} {:>10} {:>8} {:>7} {:>8} {:>8} {:>8}",
+        "load (lower quartiles)", "unit", "plain", "updatable", "ratio", "error", "median", "least", "greatest"
     );
     for pairs in results.servers.iter().chain(&results.compute).chain(&results.other) {
-        let (plain, updatable) = (stats::spread(&pairs.plain).median, stats::spread(&pairs.updatable).median);
+        let (plain, updatable) = (stats::lower_quartile(&pairs.plain), stats::lower_quartile(&pairs.updatable));
         let ratios = pairs.ratios();
         println!(
-            "{:<34} {:>4} {plain:>12.4} {updatable:>12.4} {:>8.4} {:>8.4} {:>8.4}",
-            pairs.name, pairs.unit, ratios.median, ratios.min, ratios.max
+            "{:<34} {:>8} {plain:>10.4} {updatable:>10.4} {:>8.4} {:>7.4} {:>8.4} {:>8.4} {:>8.4}",
+            pairs.name, pairs.unit, pairs.ratio, pairs.error, ratios.median, ratios.min, ratios.max
         );
     }
     if !results.pauses.is_empty() {
@@ -127,7 +127,13 @@ fn print(results: &Results) {
     }
     println!();
     if results.geomean_servers.is_finite() {
-        println!("geomean ratio of servers: {:.4}", results.geomean_servers);
+        let n = results.servers.len() as f64;
+        let error = results.servers.iter().map(|p| (p.error / p.ratio).powi(2)).sum::<f64>().sqrt() / n;
+        let medians = geomean(&results.servers.iter().map(|p| p.median_ratio).collect::<Vec<_>>());
+        println!(
+            "geomean ratio of servers: {:.4}, standard error {error:.4}; of the medians of pairs {medians:.4}",
+            results.geomean_servers
+        );
     }
     if results.geomean_compute.is_finite() {
         println!("geomean ratio of compute-bound programs: {:.4}", results.geomean_compute);

@@ -127,6 +127,7 @@ pub const WAITING: &[&str] = &[
 /// | `dsu_last_message` | `const char *(void)`: a sentence about the last update |
 /// | `dsu_migrate` | `void (void *object, unsigned long stamp)`: brings an object to the version of that stamp of its type |
 /// | `dsu_block` | `void *(void *object, unsigned long stamp)`: the object's block in the side table of its type |
+/// | `dsu_block_free` | `void (void *object, unsigned long stamp)`: the object is about to be freed: gives its block back |
 /// | `dsu_out_of_range` | `void (void)`: a transformer met a value that the new type cannot hold |
 pub const ENTRY_POINTS: &[&str] = &[
     "dsu_pending",
@@ -139,6 +140,7 @@ pub const ENTRY_POINTS: &[&str] = &[
     "dsu_last_message",
     "dsu_migrate",
     "dsu_block",
+    "dsu_block_free",
     "dsu_out_of_range",
 ];
 

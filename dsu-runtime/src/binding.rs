@@ -145,6 +145,7 @@ fn runtime_symbol(name: &str) -> Option<u64> {
     match name {
         "dsu_migrate" => Some(crate::entry::dsu_migrate as *const () as u64),
         "dsu_block" => Some(crate::entry::dsu_block as *const () as u64),
+        "dsu_block_free" => Some(crate::entry::dsu_block_free as *const () as u64),
         "dsu_out_of_range" => Some(crate::entry::dsu_out_of_range as *const () as u64),
         _ => None,
     }

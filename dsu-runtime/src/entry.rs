@@ -81,6 +81,16 @@ pub unsafe extern "C" fn dsu_block(object: *mut c_void, stamp: u64) -> *mut c_vo
     unsafe { migrate::block(object as u64, stamp) as *mut c_void }
 }
 
+/// `object` is about to be freed: what its block holds is forgotten, and the block serves others.
+///
+/// # Safety
+/// As for [`dsu_block`]; nobody uses the object any more.
+#[entry(on_panic = ())]
+pub unsafe extern "C" fn dsu_block_free(object: *mut c_void, stamp: u64) {
+    // SAFETY: as the caller promises.
+    unsafe { migrate::forget_block(object as u64, stamp) };
+}
+
 /// A transformer has met a value that the new type cannot hold.
 #[entry(on_panic = ())]
 pub extern "C" fn dsu_out_of_range() {

@@ -54,6 +54,6 @@ mod types;
 mod unwind;
 
 pub use entry::{
-    dsu_apply, dsu_block, dsu_last_message, dsu_migrate, dsu_out_of_range, dsu_rt_serve, dsu_rt_tls_block,
-    dsu_update_point,
+    dsu_apply, dsu_block, dsu_block_free, dsu_last_message, dsu_migrate, dsu_out_of_range, dsu_rt_serve,
+    dsu_rt_tls_block, dsu_update_point,
 };

@@ -319,6 +319,23 @@ pub unsafe fn block(object: u64, wanted: u64) -> u64 {
     block
 }
 
+/// Gives back the block of `object`, which is about to be freed, if it has one in the side table of the version whose stamp is `wanted`.
+///
+/// # Safety
+/// As for [`migrate`]; nobody uses the object any more.
+pub unsafe fn forget_block(object: u64, wanted: u64) {
+    let Some(table) = types::table() else { return };
+    let Some(mark) = table.find(wanted) else { return };
+    let Some(side) = table.node(mark.node).and_then(|node| node.side) else { return };
+    let (errno, cancel) = (sys::errno(), cancellation(DISABLE));
+    if let Some(_lock) = Lock::take(None) {
+        // SAFETY: as the caller promises.
+        unsafe { side.release(object) };
+    }
+    cancellation(cancel);
+    sys::set_errno(errno);
+}
+
 /// Whether an object is of a version that has a side table, and not this one.
 ///
 /// # Safety

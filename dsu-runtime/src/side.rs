@@ -7,8 +7,9 @@
 //!
 //! Two objects of a type that live at the same time lie at least its size apart. So memory is divided into *places* of
 //! that size, in each of which at most one object begins, and each place has one block at most: when another object
-//! begins there, the one before is dead, and its block is cleared and taken over. That is how blocks are given back:
-//! there are never more than objects fit into the memory that such objects were ever in.
+//! begins there, the one before is dead, and its block is cleared and taken over. Where patched code frees an object by
+//! itself, the block is given back before, and serves any other. So there are never more blocks than objects fit into the
+//! memory that such objects were ever in.
 //!
 //! Addresses are reserved when the patch is loaded, for as many blocks as there can be objects in the machine's memory
 //! (`sysinfo`), and made accessible piece by piece, the first for hundreds of thousands of objects: `mprotect` is the only
@@ -50,6 +51,8 @@ pub struct SideTable {
     next: AtomicU64,
     /// Where to look for a block whose object is dead.
     hand: AtomicU64,
+    /// The block that was given back last, or 0; its second word is the one given back before.
+    released: AtomicU64,
     /// The block that is being cleared.
     clearing: AtomicU64,
     /// Indices from places to blocks: cells with the number of a block, or 0.
@@ -79,6 +82,7 @@ impl SideTable {
             capacity,
             next: AtomicU64::new(1),
             hand: AtomicU64::new(1),
+            released: AtomicU64::new(0),
             clearing: AtomicU64::new(0),
             cells,
             indices: AtomicU32::new(0),
@@ -231,8 +235,40 @@ impl SideTable {
         (number, first)
     }
 
-    /// A block that was never used, or one whose object is dead.
+    /// Gives back the block of an object that is about to be freed, if it has one. The lock is held.
+    ///
+    /// # Safety
+    /// `object` is an object of the type, and nobody uses it any more.
+    pub unsafe fn release(&self, object: u64) {
+        // SAFETY: as the caller promises.
+        let link = unsafe { self.link(object) };
+        let number = link.load(Ordering::Acquire);
+        if !self.own(object, number) || number == self.clearing.load(Ordering::Relaxed) {
+            return;
+        }
+        self.forget(object / self.form.object, number);
+        self.owner(number).store(0, Ordering::Release);
+        link.store(0, Ordering::Relaxed);
+        let next = self.next_released(number);
+        // Frees are not made in signal handlers, so that what is read of the list stays true until it is exchanged.
+        let _ = self.released.fetch_update(Ordering::AcqRel, Ordering::Acquire, |first| {
+            next.store(first, Ordering::Relaxed);
+            Some(number)
+        });
+    }
+
+    /// The word of a released block that names the one released before it.
+    fn next_released(&self, number: u64) -> &AtomicU64 {
+        // SAFETY: blocks have two words at least, are accessible, aligned, and stay for ever.
+        unsafe { AtomicU64::from_ptr((self.at(number) + 8) as *mut u64) }
+    }
+
+    /// A block that was given back, one that was never used, or one whose object is dead.
     fn unused(&self) -> (u64, bool) {
+        let next = |first: u64| (first != 0).then(|| self.next_released(first).load(Ordering::Relaxed));
+        if let Ok(number) = self.released.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) {
+            return (number, false);
+        }
         loop {
             let number = self.next.load(Ordering::Relaxed);
             if number < self.capacity && (self.is_number(number) || self.open_blocks()) {
@@ -295,7 +331,7 @@ impl SideTable {
     /// The cells of an index, from the one for `place` on.
     fn cells(&self, index: u32, place: u64) -> impl Iterator<Item = &AtomicU32> {
         let (first, count) = (start_of(index), FIRST << index);
-        let hash = place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let hash = spread(place);
         (0..count).map(move |step| {
             let cell = first + (hash + step) % count;
             // SAFETY: a cell of an index in use; never unmapped.
@@ -319,6 +355,35 @@ impl SideTable {
         None
     }
 
+    /// Takes the block of a place out of the index that it is in. What follows in the same run of cells moves up, so that it is still
+    /// found (Knuth, The Art of Computer Programming, volume 3, algorithm 6.4R).
+    fn forget(&self, place: u64, number: u64) {
+        let holds = |cell: &&AtomicU32| u64::from(cell.load(Ordering::Acquire)) == number;
+        let used = |cell: &&AtomicU32| cell.load(Ordering::Acquire) != 0;
+        let last = self.indices.load(Ordering::Acquire);
+        let found = |index: &u32| self.cells(*index, place).take_while(used).any(|cell| holds(&cell));
+        let Some(index) = (0..last).rev().find(found) else { return };
+        let Some(mut free) = self.cells(index, place).find(holds) else { return };
+        // How far a cell is behind the first one for a place.
+        let count = FIRST << index;
+        let distance = |place: u64, cell: &AtomicU32| {
+            let position = (core::ptr::from_ref(cell) as u64 - self.cells.address()) / 4 - start_of(index);
+            position.wrapping_sub(spread(place)) % count
+        };
+        for cell in self.cells(index, place).skip_while(|cell| !core::ptr::eq(*cell, free)).skip(1).take_while(used) {
+            let moved = cell.load(Ordering::Acquire);
+            let home = self.owner(moved.into()).load(Ordering::Relaxed) / self.form.object;
+            if distance(home, free) < distance(home, cell) {
+                free.store(moved, Ordering::Release);
+                free = cell;
+            }
+        }
+        free.store(0, Ordering::Release);
+        if index + 1 == last {
+            self.filled.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// Enters the block of a place. If there is no memory for that, the block is only found by its object.
     fn note(&self, place: u64, number: u64) {
         let index = self.indices.load(Ordering::Relaxed) - 1;
@@ -333,6 +398,11 @@ impl SideTable {
             }
         }
     }
+}
+
+/// Where the cell for a place is in an index, modulo the number of its cells.
+fn spread(place: u64) -> u64 {
+    place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
 }
 
 /// The first cell of an index.
@@ -461,6 +531,53 @@ mod tests {
             assert_eq!(attach(&table, memory.object(n * 8)).load(Ordering::Relaxed), 0);
         }
         assert_eq!(table.next.load(Ordering::Relaxed), used);
+    }
+
+    #[test]
+    fn blocks_that_are_given_back_serve_others() {
+        const LIVE: usize = 3000;
+        const PLACES: usize = 100_000;
+        let (table, mut memory) = (table(), Memory::new(PLACES));
+        let mut random = 1u64;
+        let mut live: Vec<(usize, u64)> = Vec::new();
+        let mut taken = vec![false; PLACES];
+        for n in 0..300_000u64 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let place = (random >> 33) as usize % PLACES;
+            if !taken[place] {
+                taken[place] = true;
+                let field = attach(&table, memory.object(place * 8));
+                assert_eq!(field.swap(n, Ordering::Relaxed), 0);
+                live.push((place, n));
+            }
+            if live.len() > LIVE {
+                let (place, n) = live.swap_remove((random >> 20) as usize % live.len());
+                let object = memory.object(place * 8);
+                assert_eq!(attach(&table, object).load(Ordering::Relaxed), n);
+                // SAFETY: an object in the test's memory.
+                unsafe { table.release(object) };
+                assert_eq!(memory.0[place * 8 + 1], 0);
+                taken[place] = false;
+            }
+        }
+        for (place, n) in &live {
+            assert_eq!(attach(&table, memory.object(place * 8)).load(Ordering::Relaxed), *n);
+            let found = table.find(memory.object(place * 8) / FORM.object);
+            assert_eq!(found, Some(memory.0[place * 8 + 1]));
+        }
+        // No more blocks and cells than live at a time.
+        assert_eq!(table.next.load(Ordering::Relaxed), LIVE as u64 + 2);
+        assert!(table.indices.load(Ordering::Relaxed) <= 4);
+        // Giving back what is not one's own changes nothing.
+        let stranger = memory.object(8 * (0..PLACES).find(|p| !taken[*p]).expect("one"));
+        let own = memory.object(live[0].0 * 8);
+        let number = memory.0[live[0].0 * 8 + 1];
+        // SAFETY: objects in the test's memory.
+        unsafe {
+            *((stranger + 8) as *mut u64) = number;
+            table.release(stranger);
+        }
+        assert_eq!(attach(&table, own).load(Ordering::Relaxed), live[0].1);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crate::facts::{
     Argument, Conversion, Creation, Definition, Field, FieldUse, Flow, Function, Handed, IndirectCall, InitializerList,
-    Item, Loop, Origin, Outcome, Reference, Returned, Site, Source, Target, TypeDefinition, TypeText, TypeUse,
+    Item, Loop, Origin, Outcome, Reference, Release, Returned, Site, Source, Target, TypeDefinition, TypeText, TypeUse,
     UnitFacts, UnsetLocal, Usage, Variable, VariableDefinition,
 };
 
@@ -31,6 +31,7 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
         initializers,
         unset_locals,
         creations,
+        releases,
         type_uses,
         returned,
         handed,
@@ -54,6 +55,7 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
         unit.index(*inside).and(unit.place(*at))
     })?;
     all(creations, |c| unit.creation(c))?;
+    all(releases, |Release { inside, ty: _, argument }| unit.index(*inside).and(unit.range(argument.0, argument.1)))?;
     all(type_uses, |TypeUse { inside, ty: _, usage: _, file: _, line: _ }| all(inside, |f| unit.index(*f)))?;
     all(returned, |Returned { function, sources, filled: _ }| {
         unit.index(*function).and(all(sources, |s| unit.source(s)))

@@ -6,9 +6,9 @@ use crate::clang::{self, Ast, Bodies, ClangError, Node};
 use crate::facts::types::Printer;
 use crate::facts::typeuse::Collector;
 use crate::facts::{
-    Attributes, Conversion, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Returned,
-    Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, flow, initializer, prune, returned,
-    shape, usage,
+    Attributes, Conversion, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Release,
+    Returned, Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, flow, initializer, prune,
+    returned, shape, usage,
 };
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
@@ -592,6 +592,9 @@ impl<'t> Walker<'t> {
                 arguments: made.arguments,
                 line,
             });
+        }
+        if let Some((ty, argument)) = self.collector.freed(node, &self.printer) {
+            self.facts.releases.push(Release { inside, ty, argument });
         }
     }
 

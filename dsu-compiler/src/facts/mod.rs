@@ -44,6 +44,8 @@ pub struct UnitFacts {
     pub unset_locals: Vec<UnsetLocal>,
     /// Calls whose result becomes a pointer to a struct that is not from a system header.
     pub creations: Vec<Creation>,
+    /// Calls of the library's `free` with a pointer to such a struct.
+    pub releases: Vec<Release>,
     /// What is done with structs as a whole.
     pub type_uses: Vec<TypeUse>,
     /// What functions that may allocate return.
@@ -454,6 +456,17 @@ pub struct Creation {
     pub arguments: Vec<(usize, usize)>,
     /// The user's line.
     pub line: u32,
+}
+
+/// A call of the library's `free` with a pointer to a struct.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The function it is in, by index.
+    pub inside: usize,
+    /// Canonical name of the struct.
+    pub ty: String,
+    /// The argument.
+    pub argument: (usize, usize),
 }
 
 /// Something that is done with a struct as a whole.

@@ -100,6 +100,9 @@ pub(super) fn unused(facts: &mut UnitFacts, before: &UnitFacts) {
         creation.inside = functions[creation.inside];
         creation.callee = functions[creation.callee];
     }
+    for release in &mut facts.releases {
+        release.inside = functions[release.inside];
+    }
     for type_use in &mut facts.type_uses {
         type_use.inside = type_use.inside.map(|i| functions[i]);
     }

@@ -400,6 +400,29 @@ impl Collector {
             arguments: arguments.iter().map(|a| a.range()).collect(),
         })
     }
+
+    /// The struct whose memory a call of the library's `free` gives back, and the argument.
+    pub fn freed(&mut self, call: Node<'_>, printer: &Printer) -> Option<(String, (usize, usize))> {
+        let children = call.children();
+        let [function, argument] = children.as_slice() else { return None };
+        callee(*function).filter(|f| f.in_system_header() && library_name(&f.name()) == "free")?;
+        Some((self.name(struct_pointed_to(*argument)?, printer)?, argument.range()))
+    }
+}
+
+/// The pointee of the first of an expression and what it is converted from that points to a struct.
+fn struct_pointed_to(mut node: Node<'_>) -> Option<Node<'_>> {
+    loop {
+        let ty = node.ty().canonical();
+        let record = (ty.kind() == clang::T_POINTER).then(|| Collector::record(ty.pointee())).flatten();
+        if record.is_some() {
+            return record;
+        }
+        if !matches!(node.kind(), clang::PAREN | clang::UNEXPOSED_EXPR | clang::CAST) {
+            return None;
+        }
+        node = node.children().into_iter().last()?;
+    }
 }
 
 /// Whether a conversion is only a step of another one around it.

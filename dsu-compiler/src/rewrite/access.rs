@@ -48,6 +48,13 @@ pub fn accesses(facts: &UnitFacts, text: &str, shapes: &Shapes, edits: &mut Edit
             addressing.insert(access.inside);
         }
     }
+    for release in &facts.releases {
+        // The block goes with the object.
+        if let Some(shape) = shapes.get(&release.ty).filter(|s| s.has_side_table()) {
+            let (start, end) = release.argument;
+            edits.wrap(start, end, format!("dsu_gone_{}(", shape.label), ")");
+        }
+    }
     // A variable whose address is taken cannot be `register`.
     for function in addressing {
         if let Some(d) = &facts.functions[function].definition {

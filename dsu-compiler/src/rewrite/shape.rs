@@ -56,6 +56,7 @@ pub fn definitions(facts: &UnitFacts, text: &str, shapes: &Shapes, edits: &mut E
             at,
             format!(
                 "extern void dsu_migrate(void *, unsigned long){VISIBLE}; extern void *dsu_block(void *, unsigned long){VISIBLE}; \
+                 extern void dsu_block_free(void *, unsigned long){VISIBLE}; \
                  {declarations}"
             ),
         );
@@ -195,7 +196,9 @@ impl Planned<'_> {
              long)__atomic_load_n(&dsu_table_{label}[0].{OWNER}, 2) && __atomic_load_n(&dsu_table_{label}[dsu_n].{OWNER}, 2) == (void \
              *)dsu_p, 1)) return &dsu_table_{label}[dsu_n]; return (struct dsu_side_{label} *)dsu_block(dsu_p, {}); }} {function} \
              struct dsu_side_{label} *dsu_made_{label}(const volatile void *dsu_o) {{ return &dsu_table_{label}[((dsu_type_{label} \
-             *)dsu_o)->{BLOCK}]; }}",
+             *)dsu_o)->{BLOCK}]; }} {function} void *dsu_gone_{label}(const volatile void *dsu_o) {{ if (dsu_o) \
+             dsu_block_free((void *)dsu_o, {}); return (void *)dsu_o; }}",
+            stamp(self.shape),
             stamp(self.shape)
         ))
     }

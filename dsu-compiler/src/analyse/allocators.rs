@@ -124,8 +124,7 @@ impl Allocators {
             let size = only_size(&f.prototype);
             return Some(Verdict::Fresh(Allocator { size, old: None, shared: false }));
         }
-        let own = f.definition.is_some().then_some(FunctionRef { unit, function: callee });
-        match model.definition_of(unit, callee).or(own) {
+        match model.body_of(unit, callee) {
             Some(at) => self.found.get(&at).copied(),
             None => Some(Verdict::Other),
         }

@@ -122,7 +122,7 @@ fn each_call(model: &Model, mut look: impl FnMut(Call)) {
                 continue;
             };
             let f = &u.facts.functions[function];
-            let callees: Vec<FunctionRef> = graph_target(model, unit, function).into_iter().collect();
+            let callees: Vec<FunctionRef> = model.program_body_of(unit, function).into_iter().collect();
             let waits = callees.is_empty() && calls::WAITING.contains(&f.name.as_str());
             let last = f.attributes.noreturn || is_last_call(&u.image.text, end);
             look(Call { caller: FunctionRef { unit, function: inside }, at: reference.at, callees, last, waits });
@@ -133,15 +133,6 @@ fn each_call(model: &Model, mut look: impl FnMut(Call)) {
             look(Call { caller, at: call.at, callees, last: false, waits: false });
         }
     }
-}
-
-/// The definition a reference in a unit leads to, inline functions included.
-pub(crate) fn graph_target(model: &Model, unit: usize, function: usize) -> Option<FunctionRef> {
-    let own = || {
-        let f = &model.units[unit].facts.functions[function];
-        f.definition.as_ref().filter(|d| !d.system).map(|_| FunctionRef { unit, function })
-    };
-    model.definition_of(unit, function).or_else(own)
 }
 
 /// Whether a call is followed by one that ends the program: then it does not matter where it sleeps.

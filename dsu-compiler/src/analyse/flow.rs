@@ -211,7 +211,7 @@ impl<'a> Flows<'a> {
                 let parameter = |f: FunctionRef, index| (f.unit, Origin::Parameter(f.function, index));
                 let through = match outcome {
                     Outcome::Passed { callee, index, contents } => {
-                        let function = body_of(self.model, place.0, *callee);
+                        let function = self.model.program_body_of(place.0, *callee);
                         Some((function.map(|f| vec![parameter(f, *index)]), *contents))
                     }
                     Outcome::Called { prototype, index, contents } => {
@@ -266,7 +266,7 @@ impl<'a> PointerCalls<'a> {
                 let Target::Function(function) = reference.target else { continue };
                 if matches!(reference.usage, Usage::Address | Usage::Argument(_)) {
                     let prototype = u.facts.functions[function].prototype.as_str();
-                    calls.taken.entry(prototype).or_default().insert(body_of(model, unit, function));
+                    calls.taken.entry(prototype).or_default().insert(model.program_body_of(unit, function));
                 }
             }
             for Conversion { from, to } in &u.facts.conversions {
@@ -376,14 +376,6 @@ impl<'a> Results<'a> {
 fn is_pointers(ty: &str) -> bool {
     let (element, _) = innermost(ty);
     element.starts_with('*') && !element.starts_with("*fn")
-}
-
-/// The definition that a call in a unit leads to, inline functions included.
-fn body_of(model: &Model, unit: usize, function: usize) -> Option<FunctionRef> {
-    model.definition_of(unit, function).or_else(|| {
-        let own = model.units[unit].facts.functions[function].definition.as_ref().filter(|d| !d.system);
-        own.map(|_| FunctionRef { unit, function })
-    })
 }
 
 #[cfg(test)]

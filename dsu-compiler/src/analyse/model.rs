@@ -172,6 +172,17 @@ impl Model {
         self.functions.get(&f.symbol).copied()
     }
 
+    /// The body that a call in a unit runs: the function's definition, or else the unit's own, such as that of an inline function.
+    pub fn body_of(&self, unit: usize, function: usize) -> Option<FunctionRef> {
+        let own = || self.units[unit].facts.functions[function].definition.is_some();
+        self.definition_of(unit, function).or_else(|| own().then_some(FunctionRef { unit, function }))
+    }
+
+    /// The same, but for functions of system headers.
+    pub fn program_body_of(&self, unit: usize, function: usize) -> Option<FunctionRef> {
+        self.body_of(unit, function).filter(|at| self.function(*at).definition.as_ref().is_some_and(|d| !d.system))
+    }
+
     /// The definition that a unit's variable refers to.
     pub fn variable_of(&self, unit: usize, variable: usize) -> Option<VariableRef> {
         let v = &self.units[unit].facts.variables[variable];

@@ -109,11 +109,8 @@ impl Points {
 
 /// The function of the program that a call calls.
 fn callee(model: &Model, CallRef { unit, reference }: CallRef) -> Option<FunctionRef> {
-    let facts = &model.units[unit].facts;
-    let Target::Function(function) = facts.references[reference].target else { return None };
-    model
-        .definition_of(unit, function)
-        .or_else(|| facts.functions[function].definition.is_some().then_some(FunctionRef { unit, function }))
+    let Target::Function(function) = model.units[unit].facts.references[reference].target else { return None };
+    model.body_of(unit, function)
 }
 
 fn find_functions(model: &Model, entry: &UpdatePoint) -> Result<Vec<FunctionRef>, ProgramError> {

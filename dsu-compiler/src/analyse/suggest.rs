@@ -168,16 +168,8 @@ impl<'a> Waits<'a> {
         if is_blocking_call(self.model, unit, r) {
             return KINDS[kind].contains(&f.name.as_str()).then_some(0);
         }
-        let known = self.distances[kind].get(&self.definition(unit, callee)?).copied();
+        let known = self.distances[kind].get(&self.model.body_of(unit, callee)?).copied();
         known.filter(|_| !f.attributes.noreturn)
-    }
-
-    fn definition(&self, unit: usize, function: usize) -> Option<FunctionRef> {
-        let own = || {
-            let f = &self.model.units[unit].facts.functions[function];
-            f.definition.is_some().then_some(FunctionRef { unit, function })
-        };
-        self.model.definition_of(unit, function).or_else(own)
     }
 
     /// The calls in a range of a function that come to a wait soonest, and how soon.
@@ -232,7 +224,7 @@ impl<'a> Waits<'a> {
     fn chain(&self, unit: usize, call: &Reference, kind: usize, through: &mut BTreeSet<FunctionRef>) -> String {
         let Some(callee) = call.target.function() else { return String::new() };
         let mut names = self.model.units[unit].facts.functions[callee].name.clone();
-        let mut next = self.definition(unit, callee);
+        let mut next = self.model.body_of(unit, callee);
         while let Some(at) = next.filter(|at| through.insert(*at)) {
             let definition = self.model.function(at).definition.as_ref();
             let Some((distance, calls)) = definition.and_then(|d| self.nearest(at, (d.body, d.end), kind, |_| true))
@@ -247,7 +239,7 @@ impl<'a> Waits<'a> {
             }
             names.push_str(" > ");
             names.push_str(&self.model.units[at.unit].facts.functions[*only].name);
-            next = self.definition(at.unit, *only);
+            next = self.model.body_of(at.unit, *only);
         }
         names
     }

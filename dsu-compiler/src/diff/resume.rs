@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::analyse::callgraph::{graph_target, is_blocking};
+use crate::analyse::callgraph::is_blocking;
 use crate::analyse::model::{FunctionRef, Model};
 use crate::analyse::points::{CallRef, Place};
 use crate::description::Description;
@@ -81,7 +81,7 @@ impl Finder<'_> {
     fn may_stand_in(&self, reference: usize, callee: usize) -> bool {
         let (unit, program) = (self.at.unit, self.program);
         let f = &self.facts().functions[callee];
-        match graph_target(self.model(), unit, callee) {
+        match self.model().program_body_of(unit, callee) {
             Some(definition) => program.points.path.contains(&definition),
             None => {
                 // What stands outside of rewritten units may call back whom it likes; so may what has several names.

@@ -61,9 +61,7 @@ impl<'a> Runs<'a> {
                 let (Target::Function(function), Usage::Call(..)) = (reference.target, reference.usage) else {
                     continue;
                 };
-                let own =
-                    || facts.functions[function].definition.as_ref().map(|_| FunctionRef { unit: at.unit, function });
-                if let Some(callee) = self.model.definition_of(at.unit, function).or_else(own) {
+                if let Some(callee) = self.model.body_of(at.unit, function) {
                     self.add(callee);
                 }
             }

@@ -205,11 +205,7 @@ impl Finder<'_> {
             let callee = &facts.functions[function];
             let inlined = callee.definition.is_some() && (callee.inline || callee.attributes.always_inline);
             let here = FunctionRef { unit: at.unit, function };
-            let definition = match model.definition_of(at.unit, function) {
-                Some(definition) => definition,
-                None if callee.definition.is_some() => here,
-                None => continue,
-            };
+            let Some(definition) = model.body_of(at.unit, function) else { continue };
             let direct = definition.unit == at.unit && !slots && !callee.attributes.weak;
             if inlined || direct || !self.has_successor(definition) {
                 let name = facts.functions[at.function].name.clone();

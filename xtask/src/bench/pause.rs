@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::{servers::scratch, stats::spread};
 use crate::{build::Compiler, cmd, process, tools, ui};
 
-const SIZES: [usize; 4] = [1, 10, 50, 200];
+/// Units, and how much longer than the least their functions are.
+const SIZES: [(usize, usize); 6] = [(1, 0), (10, 0), (50, 0), (200, 0), (50, 50), (200, 50)];
 const FUNCTIONS: usize = 20;
 const REPEATS: usize = 9;
 
@@ -35,14 +36,14 @@ pub struct Point {
 pub fn measure() -> Result<Vec<Point>> {
     ui::stage("Pause against size of the patch");
     let folder = scratch("pause")?;
-    SIZES.iter().map(|&units| point(&folder, units)).collect()
+    SIZES.iter().map(|&(units, length)| point(&folder, units, length)).collect()
 }
 
-fn point(folder: &Path, units: usize) -> Result<Point> {
-    let step = ui::step(format!("{units} units of {FUNCTIONS} functions"));
-    let folder = folder.join(units.to_string());
-    let old = generate(&folder.join("old"), units, 1)?;
-    let new = generate(&folder.join("new"), units, 2)?;
+fn point(folder: &Path, units: usize, length: usize) -> Result<Point> {
+    let step = ui::step(format!("{units} units of {FUNCTIONS} functions, {length} more lines each"));
+    let folder = folder.join(format!("{units}-{length}"));
+    let old = generate(&folder.join("old"), units, length, 1)?;
+    let new = generate(&folder.join("new"), units, length, 2)?;
     let patch = folder.join("patch.dsu");
     let changes = tools::diff(&old, &new, &patch)?.patch()?;
     ensure!(changes.units.len() == units, "the patch replaces {} units instead of {units}", changes.units.len());
@@ -59,7 +60,7 @@ fn point(folder: &Path, units: usize) -> Result<Point> {
 }
 
 /// A program of `units` units of which each calls the next; versions differ in every function.
-fn generate(folder: &Path, units: usize, version: usize) -> Result<PathBuf> {
+fn generate(folder: &Path, units: usize, length: usize, version: usize) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let mut main = String::from("#include <poll.h>\n");
     for unit in 0..units {
@@ -69,9 +70,11 @@ fn generate(folder: &Path, units: usize, version: usize) -> Result<PathBuf> {
             let linkage = if f == 0 { "" } else { "static " };
             let call =
                 if f + 1 < FUNCTIONS { format!("f{unit}_{}(x - 1)", f + 1) } else { format!("f{next}_0(x - 1)") };
+            let lines: String =
+                (0..length).map(|n| format!("    table{unit}[(x + {n}) & 63] ^= x * {};\n", n * 7 + f + 3)).collect();
             write!(
                 text,
-                "{linkage}int f{unit}_{f}(int x)\n{{\n    counter{unit}++;\n    table{unit}[x & 63] += {};\n    return x <= 0 ? table{unit}[{f}] : {call};\n}}\n",
+                "{linkage}int f{unit}_{f}(int x)\n{{\n    counter{unit}++;\n    table{unit}[x & 63] += {};\n{lines}    return x <= 0 ? table{unit}[{f}] : {call};\n}}\n",
                 f * 10 + version
             )?;
         }

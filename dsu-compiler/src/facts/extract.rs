@@ -7,8 +7,8 @@ use crate::facts::types::Printer;
 use crate::facts::typeuse::Collector;
 use crate::facts::{
     Attributes, Conversion, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Release,
-    Returned, Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, flow, initializer, prune,
-    returned, shape, usage,
+    Returned, Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, dialect, flow,
+    initializer, prune, returned, shape, usage,
 };
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
@@ -56,8 +56,7 @@ fn extract_like(image: &UnitImage, before: &UnitFacts) -> Result<UnitFacts, Clan
 
 /// Reads what the parser's tree says, without identities, and with all that headers declare.
 pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitFacts, ClangError> {
-    let masked = mask(text);
-    let ast = Ast::parse(&masked, &arguments(flags), bodies)?;
+    let ast = Ast::parse(&dialect::mask(text), &dialect::arguments(flags), bodies)?;
     let mut walker = Walker { text, ..Walker::default() };
     let top = ast.root().children();
     for node in &top {
@@ -76,105 +75,6 @@ pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitF
     facts.items.sort_by_key(|i| (i.start, i.end));
     shape::place(&mut facts, text, flags, &walker.members);
     Ok(facts)
-}
-
-/// Arguments for the parser: it sees text that is preprocessed already, so nothing is predefined but
-/// names of GCC's that clang spells otherwise.
-fn arguments(flags: &[String]) -> Vec<String> {
-    let mut arguments: Vec<String> = [
-        "-xc",
-        "-undef",
-        "-w",
-        "-ferror-limit=0",
-        "-fbracket-depth=4096",
-        "-D_Float32=float",
-        "-D_Float64=double",
-        "-D_Float32x=double",
-        "-D_Float64x=long double",
-        "-D_Float128=__float128",
-        "-D_Atomic(T)=__typeof__(T)",
-        "-Wno-implicit-function-declaration",
-        "-Wno-implicit-int",
-        "-Wno-int-conversion",
-        "-Wno-incompatible-function-pointer-types",
-        "-Wno-return-mismatch",
-        "-Wno-error",
-    ]
-    .map(String::from)
-    .into();
-    let dialect = [
-        "-std=",
-        "-ansi",
-        "-fsigned-char",
-        "-funsigned-char",
-        "-fshort-enums",
-        "-fgnu89-inline",
-        "-fpack-struct",
-        "-fms-extensions",
-        "-fplan9-extensions",
-        "-m32",
-        "-m64",
-        "-mx32",
-        "-fno-builtin",
-        "-fwrapv",
-        "-fcommon",
-        "-fno-common",
-        "-mavx",
-        "-msse",
-        "-maes",
-        "-mpclmul",
-        "-march=",
-    ];
-    arguments.extend(flags.iter().filter(|f| dialect.iter().any(|d| f.starts_with(d))).cloned());
-    arguments
-}
-
-/// Blanks what GCC accepts and clang does not, keeping every offset: the arguments of `malloc` attributes,
-/// and `_Atomic`, as GCC's `__atomic` functions take atomic objects (`_Atomic(T)` is left to a macro).
-fn mask(text: &str) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    let mut previous: Option<Token> = None;
-    let mut in_attribute = 0u32;
-    let mut tokens = Lexer::new(text, 0).peekable();
-    while let Some(token) = tokens.next() {
-        let word = &text[token.start..token.end];
-        if word == "_Atomic" && tokens.peek().is_some_and(|next| &text[next.start..next.end] != "(") {
-            bytes[token.start..token.end].fill(b' ');
-        } else if matches!(word, "__attribute__" | "__attribute") {
-            in_attribute = 1;
-        } else if in_attribute > 0 && word == "(" {
-            let named_malloc =
-                previous.is_some_and(|p: Token| matches!(&text[p.start..p.end], "malloc" | "__malloc__"));
-            if named_malloc {
-                let end = closing(text, &mut tokens).unwrap_or(token.end);
-                bytes[token.start..end].fill(b' ');
-                continue;
-            }
-            in_attribute += 1;
-        } else if in_attribute > 0 && word == ")" {
-            in_attribute -= 1;
-            if in_attribute == 1 {
-                in_attribute = 0;
-            }
-        }
-        previous = Some(token);
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
-}
-
-fn closing(text: &str, tokens: &mut impl Iterator<Item = Token>) -> Option<usize> {
-    let mut depth = 1;
-    for token in tokens {
-        match &text[token.start..token.end] {
-            "(" => depth += 1,
-            ")" => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(token.end);
-        }
-    }
-    None
 }
 
 #[derive(Default)]

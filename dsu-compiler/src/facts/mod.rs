@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 mod access;
 pub mod check;
 pub mod content;
+mod dialect;
 pub mod extract;
 mod flow;
 mod initializer;

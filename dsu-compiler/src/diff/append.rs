@@ -37,7 +37,8 @@ pub fn append(model: &mut Model, texts: &BTreeMap<usize, String>, shapes: &Shape
         let image = images.get(unit).unwrap_or(&u.image);
         let facts = extract_extended(image, &u.facts).map_err(|e| DiffError::Impose(u.name.clone(), e.into()))?;
         if let Some(message) = facts.errors.first().filter(|_| u.facts.errors.is_empty()) {
-            return Err(DiffError::Build(format!("transformers at the end of unit {}: {message}", u.name)));
+            let file = texts.get(unit).and_then(|text| file_of(text)).unwrap_or("transformers");
+            return Err(DiffError::Build(format!("{file}, read at the end of unit {}: {message}", u.name)));
         }
         reshape(image, &facts, shapes).map_err(|e| DiffError::Impose(u.name.clone(), e))
     });
@@ -54,4 +55,10 @@ fn replace(model: &mut Model, list: &[usize], results: Vec<Result<UnitFacts, Dif
         model.units[*unit].facts = facts;
     }
     Ok(())
+}
+
+/// The file that the text came from, as its line markers say.
+fn file_of(text: &str) -> Option<&str> {
+    let names = text.lines().filter_map(|line| line.strip_prefix("# ")?.split('"').nth(1));
+    names.filter(|name| !name.starts_with('<')).next_back()
 }

@@ -185,6 +185,13 @@ impl Decider<'_> {
     /// A variable whose type has the same name as before; a struct inside may have changed.
     fn in_place(&self, at: VariableRef, old_at: VariableRef, unwritten: bool, data: &mut Data) -> Fate {
         let (o, v) = (self.old.variable(old_at), self.new.variable(at));
+        if let Some(alignment) = v.stricter_alignment(o) {
+            data.refusals.push(format!(
+                "variable {} is declared with another alignment ({alignment}): that of the running program stays where it is; keep \
+                 the alignment, give the new variable another name, or restart the program for this change",
+                self.describe(at)
+            ));
+        }
         let changed = self.basis.types.holds_changed(&v.ty);
         if o.value() == v.value() && !changed {
             return Fate::Bind(old_at);

@@ -78,7 +78,7 @@ impl Still {
                 if runs && lost.get(u.ty.as_str()).is_some_and(|fields| fields.contains(u.field.as_str())) {
                     found.push(format!(
                         "the old version of function {} can still run after the update ({why}), and uses field {} of {} ({file}:{}), which \
-                         is removed or has a new type: keep that field, or move the update point",
+                         is removed or has a new type: keep that field, move the update point, or if it only has another name now, say so (`#pragma dsu rename`)",
                         f.name, u.field, u.ty, u.line
                     ));
                 }

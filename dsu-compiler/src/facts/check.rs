@@ -151,6 +151,7 @@ impl Unit<'_> {
             constant: _,
             volatile: _,
             alias: _,
+            alignments: _,
             section: _,
             aliased: _,
             addressed: _,

@@ -271,6 +271,30 @@ impl<'t> Walker<'t> {
         found
     }
 
+    /// The alignments that a declaration of a variable asks for.
+    fn alignments(&self, node: Node<'_>) -> Vec<String> {
+        // That of the type as it is written: a typedef may have one of its own.
+        let mut found: Vec<String> = node.ty().align().map(|bytes| bytes.to_string()).into_iter().collect();
+        for attribute in node.children().into_iter().filter(|c| c.is_attribute()) {
+            // Of `_Alignas(64)` the parser names the word alone.
+            let mut tokens = Lexer::new(self.text, attribute.range().0);
+            let word = tokens.next().and_then(|t| self.text.get(t.start..t.end)).unwrap_or("");
+            if matches!(word.trim_matches('_'), "aligned" | "Alignas" | "alignas") {
+                let mut depth = 0;
+                let words = tokens.filter_map(|t| self.text.get(t.start..t.end));
+                let argument: String = words
+                    .take_while(|w| {
+                        depth += i32::from(*w == "(") - i32::from(*w == ")");
+                        depth > 0
+                    })
+                    .skip(1)
+                    .collect();
+                found.push(if argument.is_empty() { word.to_owned() } else { argument });
+            }
+        }
+        found
+    }
+
     fn variable_index(&mut self, node: Node<'_>) -> usize {
         if let Some(&index) = self.variables.get(&node.identity()) {
             return index;
@@ -298,6 +322,7 @@ impl<'t> Walker<'t> {
             volatile: ty.is_volatile(),
             alias: None,
             section: None,
+            alignments: BTreeSet::new(),
             aliased: false,
             addressed: false,
             labels: false,
@@ -327,6 +352,7 @@ impl<'t> Walker<'t> {
         let (file, line) = node.presumed();
         let system = node.in_system_header();
         let Attributes { alias, section, .. } = self.attributes(&node.children());
+        let alignments = self.alignments(node);
         let labels = node.initializer().is_some_and(has_labels);
         let site = Site { start, after: after_semicolon(self.text, end).unwrap_or(end), function: self.inside };
         let definition = (!node.is_extern() || node.initializer().is_some()).then(|| VariableDefinition {
@@ -343,6 +369,7 @@ impl<'t> Walker<'t> {
         let entry = &mut self.facts.variables[index];
         entry.alias = entry.alias.take().or(alias);
         entry.section = entry.section.take().or(section);
+        entry.alignments.extend(alignments);
         entry.labels |= labels;
         entry.constant = ty.is_const() || innermost.is_const();
         entry.declarations.push(site);

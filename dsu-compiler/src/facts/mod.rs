@@ -3,6 +3,8 @@
 //! Facts are read off the parser's tree once ([`extract`]) and then serve the link-time rewriting,
 //! and, out of the program description in the executable, `dsu-diff`.
 
+use std::collections::BTreeSet;
+
 use dsu_abi::Id;
 use serde::{Deserialize, Serialize};
 
@@ -172,6 +174,8 @@ pub struct Variable {
     pub alias: Option<String>,
     /// Attribute `section`.
     pub section: Option<String>,
+    /// Alignments that its declarations ask for: numbers of bytes, that of the type included, and text that is no number.
+    pub alignments: BTreeSet<String>,
     /// Another variable is an alias of it.
     pub aliased: bool,
     /// Its address is used, not only its value.
@@ -193,6 +197,14 @@ pub struct Variable {
 }
 
 impl Variable {
+    /// An alignment that this declaration asks for and that the storage of `other`, of the same type, need not have.
+    pub fn stricter_alignment(&self, other: &Self) -> Option<&str> {
+        let bytes = |text: &String| text.parse::<u64>().ok();
+        let known = other.alignments.iter().filter_map(bytes).max().unwrap_or(0);
+        let fits = |a: &&String| other.alignments.contains(*a) || bytes(a).is_some_and(|n| n <= known);
+        self.alignments.iter().find(|a| !fits(a)).map(String::as_str)
+    }
+
     /// The linker set that it is in: the linker defines `__start_` and `__stop_` symbols for sections whose names are
     /// identifiers of C.
     pub fn linker_set(&self) -> Option<&str> {

@@ -35,6 +35,8 @@ pub struct Flows<'a> {
     results: Results<'a>,
     /// References to each variable, with their units, by unit and variable.
     uses: Vec<Vec<Vec<(usize, &'a Reference)>>>,
+    /// Words of assembler and the like, which may name variables.
+    words: HashSet<&'a str>,
 }
 
 impl<'a> Flows<'a> {
@@ -52,7 +54,15 @@ impl<'a> Flows<'a> {
                 }
             }
         }
-        Self { model, known: known.collect(), calls: PointerCalls::new(model), results: Results::new(model), uses }
+        let words = words(model).collect();
+        Self {
+            model,
+            known: known.collect(),
+            calls: PointerCalls::new(model),
+            results: Results::new(model),
+            uses,
+            words,
+        }
     }
 
     /// All references to a variable, with their units.
@@ -68,8 +78,11 @@ impl<'a> Flows<'a> {
     /// The same, while it is asked of the variables `seen`.
     fn unwritten(&self, at: VariableRef, seen: &mut BTreeSet<VariableRef>) -> bool {
         let v = self.model.variable(at);
-        if v.volatile || v.aliased || v.constant {
-            return !v.volatile && !v.aliased;
+        if v.volatile || v.aliased || self.is_named(at) || self.writes_nameless(at) {
+            return false;
+        }
+        if v.constant {
+            return true;
         }
         if !seen.insert(at) {
             return false;
@@ -88,14 +101,38 @@ impl<'a> Flows<'a> {
         unwritten
     }
 
+    /// Whether something may depend on which row of a table a pointer points to, rather than on what is there: pointers to
+    /// such rows are compared, counted from, or made numbers of.
+    pub fn tells_rows(&self, at: VariableRef) -> bool {
+        let row = innermost(&self.model.variable(at).ty).0;
+        self.model.units.iter().any(|u| u.facts.compared.iter().any(|ty| ty == row))
+            || self.uses_of(at).any(|(_, r)| r.usage == Usage::Compare)
+    }
+
+    /// Whether a text names a variable that is not followed: assembler in functions, and pragmas.
+    fn is_named(&self, at: VariableRef) -> bool {
+        let v = self.model.variable(at);
+        self.words.contains(v.name.as_str()) || v.function.is_none() && self.words.contains(v.symbol.as_str())
+    }
+
+    /// Whether objects without names in the initial value of a variable may be written, or pointers to them get anywhere: they
+    /// are a part of its value, and those of a new value are other ones.
+    pub fn writes_nameless(&self, at: VariableRef) -> bool {
+        let written = || self.uses_of(at).any(|(unit, r)| self.of_reference(unit, r).contents);
+        self.model.variable(at).nameless && written()
+    }
+
     /// Where the address of a constant or never-written table is kept beyond the expression it stands in, if that can do
-    /// harm when the table is replaced: a pointer to one row stays good, unless rows are counted from the table. Initial
-    /// values of other tables do no harm if they are made anew with it: [`Flows::holders`].
-    pub fn address_kept(&self, at: VariableRef) -> Option<String> {
+    /// harm when the table is replaced: pointers to single rows may be let stay good (`rows_stay`), unless rows are counted
+    /// from the table. Initial values of other tables do no harm if they are made anew with it: [`Flows::holders`].
+    pub fn address_kept(&self, at: VariableRef, rows_stay: bool) -> Option<String> {
+        if self.is_named(at) {
+            return Some("assembler, or by a pragma".to_owned());
+        }
         let counted = self.uses_of(at).any(|(_, r)| r.usage == Usage::Compare);
         let harmful = |unit: usize, reference: &Reference| match reference.usage {
             Usage::Read | Usage::Point | Usage::Compare => false,
-            Usage::KeepElement if !counted => false,
+            Usage::KeepElement if !counted && rows_stay => false,
             _ if counted => true,
             _ => {
                 let fate = self.of_reference(unit, reference);
@@ -118,9 +155,15 @@ impl<'a> Flows<'a> {
     }
 
     /// Whether the address of a variable is handed to other functions, or to whoever: a function that keeps it to itself
-    /// goes on with the old table to its end. What the table points to is asked about where that is replaced.
-    pub fn is_handed_on(&self, at: VariableRef) -> bool {
-        let mut kept = self.uses_of(at).filter(|(_, r)| matches!(r.usage, Usage::Keep | Usage::Escape));
+    /// goes on with the old table to its end. What the table points to is asked about where that is replaced. Pointers to
+    /// single rows may be handed on if they stay good.
+    pub fn is_handed_on(&self, at: VariableRef, rows_stay: bool) -> bool {
+        let handed = |usage| match usage {
+            Usage::Keep | Usage::Escape => true,
+            Usage::KeepElement => !rows_stay,
+            _ => false,
+        };
+        let mut kept = self.uses_of(at).filter(|(_, r)| handed(r.usage));
         kept.any(|(unit, r)| !self.stays_inside(unit, r))
     }
 
@@ -145,6 +188,9 @@ impl<'a> Flows<'a> {
         }
         if v.volatile || v.aliased {
             return Some("its declaration (volatile, or an alias)".to_owned());
+        }
+        if self.is_named(at) {
+            return Some("assembler, or by a pragma".to_owned());
         }
         let kept = |unit: usize, reference: &Reference| match reference.usage {
             Usage::Read | Usage::Write | Usage::Lend | Usage::Point | Usage::Compare => false,
@@ -245,6 +291,11 @@ impl<'a> Flows<'a> {
         }
         (fate, receivers)
     }
+}
+
+/// Words that may name functions and variables where there is no reference.
+fn words(model: &Model) -> impl Iterator<Item = &str> {
+    model.units.iter().flat_map(|u| &u.facts.words).map(String::as_str)
 }
 
 /// Functions that calls through pointers may reach.
@@ -352,8 +403,15 @@ impl<'a> Results<'a> {
             }
         }
         let foreign = model.units.iter().any(|u| u.kept.is_some());
+        let words: HashSet<&str> = words(model).collect();
         calls.retain(|name, _| {
-            let outside = matches!(name, Name::Symbol(symbol) if foreign || model.touched.contains(*symbol));
+            let outside = match name {
+                Name::Symbol(symbol) => foreign || model.touched.contains(*symbol) || words.contains(symbol),
+                Name::Internal(unit, function) => {
+                    let f = &model.units[*unit].facts.functions[*function];
+                    words.contains(f.name.as_str()) || words.contains(f.symbol.as_str())
+                }
+            };
             !outside && !unclear.contains(name)
         });
         Self { model, inside, calls }

@@ -33,7 +33,7 @@ fn verdict(text: &str) -> Result<(bool, Option<String>), Box<dyn std::error::Err
     let variable = model.units[0].facts.variables.iter().position(|v| v.name == "t").ok_or("no t")?;
     let at = VariableRef { unit: 0, variable };
     let flows = Flows::new(&model);
-    Ok((flows.never_written(at), flows.address_kept(at)))
+    Ok((flows.never_written(at), flows.address_kept(at, !flows.tells_rows(at))))
 }
 
 fn harmless(text: &str) -> Outcome {
@@ -110,6 +110,17 @@ fn results() -> Outcome {
     harmful(&format!("{FIND} void *f = find;"))?;
     harmful(&format!("{FIND} struct row *g(int n) __attribute__((alias(\"find\")));"))?;
     harmful(&format!("{FIND} __asm__(\"call find\");"))?;
+    harmless(&format!("{FIND} int f(void) {{ __asm__(\"call finder\" : : \"r\"(find(1)->n)); return 0; }}"))?;
+    harmful(&format!(
+        "{FIND} int f(void) {{ __asm__ volatile (\"call find\" : : : \"memory\"); return find(1)->n; }}"
+    ))?;
+    harmful(&format!(
+        "{FIND} static struct row *g(int) __attribute__((weakref(\"find\"))); int f(void) {{ return find(1)->n; }}"
+    ))?;
+    harmful(&format!("{FIND}\n#pragma weak g = find\nint f(void) {{ return find(1)->n; }}"))?;
+    harmful(
+        "static struct row t[2]; int f(void) { __asm__ volatile (\"incl t(%%rip)\" : : : \"memory\"); return t->n; }",
+    )?;
     harmful(&format!(
         "{FIND} static struct row *g(void) {{ return find(1); }} void f(void) {{ struct row **r = &(struct row *){{g()}}; }}"
     ))?;
@@ -117,6 +128,34 @@ fn results() -> Outcome {
     harmful(&format!("{PASS} void f(struct row *o) {{ pass(o)->n = 1; pass(t); }}"))?;
     // Without a call that is known, it may be called from anywhere.
     harmful("static struct row t[2]; struct row *f(void) { return t; }")
+}
+
+#[test]
+fn rows() -> Outcome {
+    const AT: &str = "static const struct row t[2]; static const struct row *k; \
+                      static const struct row *at(int n) { return &t[n]; } void set(int n) { k = at(n); }";
+    harmless(&format!("{AT} int f(void) {{ return k ? k->n : k == 0 || k != (void *)0 || !k; }}"))?;
+    harmful(&format!("{AT} int f(void) {{ return k == at(1); }}"))?;
+    harmful(&format!("{AT} int f(void) {{ return (const char *)k < (const char *)at(1); }}"))?;
+    harmful(&format!("{AT} long f(void) {{ return k - at(0); }}"))?;
+    harmful(&format!("{AT} unsigned long f(void) {{ return (unsigned long)k; }}"))
+}
+
+#[test]
+fn objects_without_names() -> Outcome {
+    const LIST: &str = "static struct row *t[] = {&(struct row){\"a\", 1}, 0};";
+    const ROWS: &str = "static struct row t[] = {{\"a\", 1, &(int){1}}, {0}};";
+    harmless(&format!("{LIST} int f(void) {{ return t[0]->n + (*t)->name[0]; }}"))?;
+    harmful(&format!("{LIST} int f(void) {{ return t[0]->n++; }}"))?;
+    harmful(&format!("{LIST} void f(void) {{ for (struct row **r = t; *r; r++) (*r)->n = 2; }}"))?;
+    harmful(&format!("{LIST} static void g(struct row *r) {{ r->n = 2; }} void f(void) {{ g(t[0]); }}"))?;
+    harmful(&format!("{LIST} struct row *f(void) {{ return t[0]; }}"))?;
+    harmless(&format!("{ROWS} int f(void) {{ return t[0].n + *t[0].to; }}"))?;
+    harmful(&format!("{ROWS} void f(void) {{ *t[0].to = 1; }}"))?;
+    harmful(&format!("{ROWS} void f(void) {{ ++*t->to; }}"))?;
+    // Named ones stay where they are, and constant ones as they are.
+    harmless("static int n; static struct row t[] = {{\"a\", 1, &n}, {0}}; void f(void) { ++*t->to; }")?;
+    harmless("static const int *t[] = {(const int[]){1, 2}}; const int *f(void) { return t[0]; }")
 }
 
 #[test]

@@ -151,6 +151,7 @@ impl Decider<'_> {
     fn decide(&self, at: VariableRef, data: &mut Data) -> Option<Fate> {
         let v = self.new.variable(at);
         let system = v.definition.as_ref().is_none_or(|d| d.system);
+        data.refusals.extend(self.nameless(at));
         if !self.new_registered.contains(&at) || system {
             return (!system).then_some(Fate::Private);
         }
@@ -297,13 +298,20 @@ impl Decider<'_> {
 
     /// Where pointers into an old table, which the patch brings anew, may live on.
     fn table_kept(&self, at: VariableRef, old_at: VariableRef) -> Option<String> {
-        let kept = self.old_flows.address_kept(old_at).or_else(|| self.new_flows.address_kept(at));
+        let (o, v) = (self.old.variable(old_at), self.new.variable(at));
+        // A pointer to an old row stays good for code that only looks at what is there, as what it was.
+        let rows_stay = o.element.is_some()
+            && o.element == v.element
+            && !self.old_flows.tells_rows(old_at)
+            && !self.new_flows.tells_rows(at);
+        let kept = self.old_flows.address_kept(old_at, rows_stay);
+        let kept = kept.or_else(|| self.new_flows.address_kept(at, rows_stay));
         // What the new program does with the pointers it gets, it may not do with those that old code hands on.
         let handed_on = || {
             let mut tables = std::iter::once(old_at).chain(self.old_flows.holders(old_at));
             tables.find_map(|table| self.held_by_old_code(table))
         };
-        kept.or_else(|| if self.old_flows.is_handed_on(old_at) { handed_on() } else { None })
+        kept.or_else(|| if self.old_flows.is_handed_on(old_at, rows_stay) { handed_on() } else { None })
     }
 
     /// Old code that can still run and may hold the address of a variable: from its name, or from a function it called.
@@ -361,6 +369,25 @@ impl Decider<'_> {
             format!(
                 "constant {} has objects of a changed type without an initialiser list of their own: give each one (`{{0}}`), or let the \
                  variable not be constant",
+                self.describe(at)
+            )
+        })
+    }
+
+    /// The compiler takes the value of a constant for known: code of the patch would use its own objects without names, not
+    /// those of the running program.
+    fn nameless(&self, at: VariableRef) -> Option<String> {
+        let v = self.new.variable(at);
+        if !v.constant || !self.new_flows.writes_nameless(at) {
+            return None;
+        }
+        let name = self.new.units[at.unit].facts.local_name(v);
+        let before = &self.old.units[self.pairing.old_of[at.unit]?].facts;
+        let known = before.variables.iter().any(|o| before.local_name(o) == name && o.definition.is_some());
+        known.then(|| {
+            format!(
+                "constant {} points to objects without names, which the program may write: the patch would bring others; give these \
+                 objects names, let them be constant, or restart the program for this change",
                 self.describe(at)
             )
         })

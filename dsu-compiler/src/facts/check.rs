@@ -38,6 +38,8 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
         loops,
         items,
         assembler: _,
+        words: _,
+        compared: _,
         content: _,
         errors: _,
     } = facts;
@@ -156,6 +158,7 @@ impl Unit<'_> {
             aliased: _,
             addressed: _,
             labels: _,
+            nameless: _,
             ty: _,
             size: _,
             element: _,

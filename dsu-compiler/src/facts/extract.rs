@@ -8,8 +8,9 @@ use crate::facts::typeuse::Collector;
 use crate::facts::{
     Attributes, Conversion, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Release,
     Returned, Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, dialect, flow,
-    initializer, prune, returned, shape, usage,
+    initializer, prune, returned, shape, usage, words,
 };
+use crate::layout::place::innermost;
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
 use crate::unit::UnitImage;
 
@@ -71,6 +72,8 @@ pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitF
     facts.flows = walker.flows.flows();
     prune::plain_flows(&mut facts);
     facts.conversions = walker.conversions.into_iter().collect();
+    facts.compared = walker.compared.into_iter().collect();
+    facts.words = words::of_text(text).into_iter().collect();
     facts.type_uses = walker.collector.uses;
     facts.items.sort_by_key(|i| (i.start, i.end));
     shape::place(&mut facts, text, flags, &walker.members);
@@ -96,6 +99,8 @@ struct Walker<'t> {
     flows: flow::Collector,
     /// Pointers to functions that were converted.
     conversions: BTreeSet<Conversion>,
+    /// What pointers point to that are compared.
+    compared: BTreeSet<String>,
 }
 
 impl<'t> Walker<'t> {
@@ -326,6 +331,7 @@ impl<'t> Walker<'t> {
             aliased: false,
             addressed: false,
             labels: false,
+            nameless: false,
             ty: String::new(),
             size: 0,
             element: None,
@@ -354,6 +360,7 @@ impl<'t> Walker<'t> {
         let Attributes { alias, section, .. } = self.attributes(&node.children());
         let alignments = self.alignments(node);
         let labels = node.initializer().is_some_and(has_labels);
+        let nameless = node.initializer().is_some_and(has_nameless);
         let site = Site { start, after: after_semicolon(self.text, end).unwrap_or(end), function: self.inside };
         let definition = (!node.is_extern() || node.initializer().is_some()).then(|| VariableDefinition {
             start,
@@ -371,6 +378,7 @@ impl<'t> Walker<'t> {
         entry.section = entry.section.take().or(section);
         entry.alignments.extend(alignments);
         entry.labels |= labels;
+        entry.nameless |= nameless;
         entry.constant = ty.is_const() || innermost.is_const();
         entry.declarations.push(site);
         if entry.ty.is_empty() || ty.size().is_some() {
@@ -401,7 +409,11 @@ impl<'t> Walker<'t> {
                 self.creation(node, path);
             }
             clang::MEMBER => self.field_use(node, path),
-            clang::CAST | clang::UNEXPOSED_EXPR => self.conversion(node),
+            clang::CAST | clang::UNEXPOSED_EXPR => {
+                self.conversion(node);
+                self.made_number(node);
+            }
+            clang::BINARY => self.comparison(node),
             clang::INIT_LIST => self.initializer_list(node, path),
             clang::FOR | clang::WHILE | clang::DO => self.loop_statement(node),
             clang::FUNCTION => return self.function(node),
@@ -499,6 +511,38 @@ impl<'t> Walker<'t> {
     fn local(&mut self, node: Node<'_>) {
         if let Some(inside) = self.inside {
             self.facts.unset_locals.extend(initializer::unset_local(node, inside, &self.printer, self.text));
+        }
+    }
+
+    /// Notes what two pointers point to if which of several objects that is decides something.
+    fn comparison(&mut self, node: Node<'_>) {
+        let children = node.children();
+        let null = |n: &Node<'_>| returned::bare(*n).kind() == clang::INTEGER;
+        if self.in_system_function() || children.iter().any(null) {
+            return;
+        }
+        let operator = usage::operator_text(node, self.text);
+        if matches!(operator.as_deref(), Some("==" | "!=" | "<" | ">" | "<=" | ">=" | "-"))
+            && children.iter().all(|n| n.ty().canonical().kind() == clang::T_POINTER)
+        {
+            children.into_iter().for_each(|n| self.compare(n));
+        }
+    }
+
+    /// The same if a pointer becomes a number.
+    fn made_number(&mut self, node: Node<'_>) {
+        let number = node.ty().canonical();
+        if number.is_number() && number.spelling() != "_Bool" && !self.in_system_function() {
+            self.compare(node);
+        }
+    }
+
+    fn compare(&mut self, node: Node<'_>) {
+        for ty in [node.ty().canonical(), returned::bare(node).ty().canonical()] {
+            if ty.kind() == clang::T_POINTER && ty.pointee().canonical().kind() != clang::T_FUNCTION {
+                let pointee = self.printer.print(ty.pointee());
+                self.compared.insert(innermost(&pointee).0.to_owned());
+            }
         }
     }
 
@@ -648,6 +692,15 @@ fn function_type(ty: clang::Type<'_>) -> Option<clang::Type<'_>> {
     let ty = ty.canonical();
     let ty = if ty.kind() == clang::T_POINTER { ty.pointee().canonical() } else { ty };
     matches!(ty.kind(), clang::T_FUNCTION | clang::T_FUNCTION_NO_PROTO).then_some(ty)
+}
+
+/// Whether there is an object without a name in an initialiser that may be written.
+fn has_nameless(node: Node<'_>) -> bool {
+    let mut ty = node.ty().canonical();
+    while matches!(ty.kind(), clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY) && !ty.is_const() {
+        ty = ty.element().canonical();
+    }
+    node.kind() == clang::COMPOUND_LITERAL && !ty.is_const() || node.children().into_iter().any(has_nameless)
 }
 
 fn has_labels(node: Node<'_>) -> bool {

@@ -21,6 +21,7 @@ pub mod shape;
 pub mod types;
 pub mod typeuse;
 pub mod usage;
+mod words;
 
 /// The facts of one unit. Indices in it refer to its own vectors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -61,6 +62,11 @@ pub struct UnitFacts {
     pub items: Vec<Item>,
     /// Text of top-level assembler.
     pub assembler: Vec<String>,
+    /// Words of text that may name functions and variables without a reference: assembler anywhere, `weakref` attributes and
+    /// pragmas that give symbols other names. Sorted.
+    pub words: Vec<String>,
+    /// What the pointers point to that are compared with each other, counted from, or made numbers of. Sorted.
+    pub compared: Vec<String>,
     /// Identity of everything the unit says.
     pub content: Id,
     /// Errors of the parser outside system headers: the tree is not to be trusted.
@@ -182,6 +188,8 @@ pub struct Variable {
     pub addressed: bool,
     /// Its initialiser contains addresses of labels: it belongs to the code of one version.
     pub labels: bool,
+    /// Its initialiser contains objects without names (compound literals) that are not constant.
+    pub nameless: bool,
     /// Type in canonical form; the fingerprint is made of it.
     pub ty: String,
     /// Size in bytes; 0 if never complete in this unit.

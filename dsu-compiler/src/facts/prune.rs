@@ -19,7 +19,8 @@ pub(super) fn plain_flows(facts: &mut UnitFacts) {
     let telling = |r: &Reference| match r.target {
         Target::Variable(v) => {
             let handed_on = matches!(r.usage, Usage::Escape | Usage::Keep | Usage::KeepElement);
-            handed_on || innermost(&facts.variables[v].ty).0.starts_with('*')
+            let v = &facts.variables[v];
+            handed_on || v.nameless || innermost(&v.ty).0.starts_with('*')
         }
         Target::Function(f) => {
             let called = matches!(r.usage, Usage::Call(..));

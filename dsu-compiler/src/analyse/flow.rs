@@ -15,7 +15,7 @@ use crate::layout::place::innermost;
 struct Fate {
     /// It may be written.
     written: bool,
-    /// The address may be counted from, or be kept longer than the calls that it is passed to.
+    /// The address may be kept longer than the calls that it is passed to.
     kept: bool,
     /// It is part of the initial value of another variable.
     stored: bool,
@@ -123,17 +123,15 @@ impl<'a> Flows<'a> {
     }
 
     /// Where the address of a constant or never-written table is kept beyond the expression it stands in, if that can do
-    /// harm when the table is replaced: pointers to single rows may be let stay good (`rows_stay`), unless rows are counted
-    /// from the table. Initial values of other tables do no harm if they are made anew with it: [`Flows::holders`].
+    /// harm when the table is replaced: pointers to single rows may be kept if they stay good (`rows_stay`). Initial values
+    /// of other tables do no harm if they are made anew with it: [`Flows::holders`].
     pub fn address_kept(&self, at: VariableRef, rows_stay: bool) -> Option<String> {
         if self.is_named(at) {
             return Some("assembler, or by a pragma".to_owned());
         }
-        let counted = self.uses_of(at).any(|(_, r)| r.usage == Usage::Compare);
         let harmful = |unit: usize, reference: &Reference| match reference.usage {
             Usage::Read | Usage::Point | Usage::Compare => false,
-            Usage::KeepElement if !counted && rows_stay => false,
-            _ if counted => true,
+            Usage::KeepElement if rows_stay => false,
             _ => {
                 let fate = self.of_reference(unit, reference);
                 fate.kept || fate.stored && self.holds_still(unit, reference, &mut BTreeSet::from([at])).is_none()
@@ -283,7 +281,8 @@ impl<'a> Flows<'a> {
                     (_, Outcome::ContentsLost) => fate.contents = true,
                     _ if contents => fate.contents = true,
                     (_, Outcome::Written) => fate.written = true,
-                    (_, Outcome::Counted) => fate.kept = true,
+                    // While nothing keeps one, all pointers are to rows of the same table.
+                    (_, Outcome::Counted) => {}
                     (_, Outcome::Stored) => fate.stored = true,
                     _ => return (Fate::LOST, receivers),
                 }

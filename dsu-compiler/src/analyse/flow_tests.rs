@@ -68,7 +68,7 @@ fn local_variables() -> Outcome {
         "static struct row t[2]; void f(void) { struct row *r = t; struct { struct row *a; } x = { r }; x.a->n = 1; }",
     )?;
     harmful("static struct row t[2]; void f(void) { struct row *r = t; long n = (long)r; *(int *)n = 1; }")?;
-    harmful("static struct row t[2]; long f(struct row *o) { struct row *r = t; return o - r; }")?;
+    harmless("static struct row t[2]; long f(struct row *o) { struct row *r = t; return o - r; }")?;
     harmful("static struct row t[2]; void f(void) { struct row *r = t; __asm__(\"\" : : \"r\"(r) : \"memory\"); }")?;
     harmful("static struct row t[2]; void f(void) { struct row *r = t; ({ r; })->n = 1; }")?;
     harmful("static struct row t[2]; void f(void) { struct row *r = t; struct row *s; (s = r)->n = 1; }")?;
@@ -105,7 +105,8 @@ fn results() -> Outcome {
     harmless("static struct row t[2]; int *to(void) { return t->to; } void f(void) { *to() = 1; }")?;
     harmful(&format!("{FIND} void f(void) {{ find(1)->n = 1; }}"))?;
     harmful(&format!("{FIND} struct row *k; void f(void) {{ k = find(1); }}"))?;
-    harmful(&format!("{FIND} long f(struct row *r) {{ return find(1) - r; }}"))?;
+    harmless(&format!("{FIND} long f(struct row *r) {{ return find(1) - r; }}"))?;
+    harmful(&format!("{FIND} struct row *k; long f(void) {{ if (!k) k = find(1); return k - t; }}"))?;
     harmful(&format!("{FIND} void f(void (*g)(int)) {{ g((int)(long)find(1)); }}"))?;
     harmful(&format!("{FIND} void *f = find;"))?;
     harmful(&format!("{FIND} struct row *g(int n) __attribute__((alias(\"find\")));"))?;
@@ -135,6 +136,13 @@ fn rows() -> Outcome {
     const AT: &str = "static const struct row t[2]; static const struct row *k; \
                       static const struct row *at(int n) { return &t[n]; } void set(int n) { k = at(n); }";
     harmless(&format!("{AT} int f(void) {{ return k ? k->n : k == 0 || k != (void *)0 || !k; }}"))?;
+    // Nobody keeps one.
+    harmless(
+        "static const struct row t[2]; long f(int n) { for (const struct row *r = t; r < t + 2; r++) if (r->n == n) return r - t; return 0; }",
+    )?;
+    harmful(
+        "static const struct row t[2]; static const struct row *k; long f(void) { if (!k) k = &t[1]; return k - t; }",
+    )?;
     harmful(&format!("{AT} int f(void) {{ return k == at(1); }}"))?;
     harmful(&format!("{AT} int f(void) {{ return (const char *)k < (const char *)at(1); }}"))?;
     harmful(&format!("{AT} long f(void) {{ return k - at(0); }}"))?;

@@ -17,6 +17,9 @@ use crate::unit::UnitImage;
 /// Deeply nested expressions recurse deeply, here and in libclang.
 const STACK: usize = 256 << 20;
 
+/// Functions that find functions and variables by names which are not known here.
+pub const LOOKUPS: &[&str] = &["dlopen", "dlmopen", "dlsym", "dlvsym"];
+
 /// A function of the program: unit and index in its facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FunctionRef {
@@ -107,9 +110,9 @@ impl Model {
         self.touched = outside.filter(ours).cloned().collect();
     }
 
-    /// Whether objects that the program loads may know what is in it.
+    /// Whether objects that the program loads may know what is in it, or it looks that up itself.
     pub fn has_plugins(&self, input: &LinkInput) -> bool {
-        let loads = || self.units.iter().any(|u| u.facts.functions.iter().any(|f| f.name == "dlopen"));
+        let loads = || self.units.iter().any(|u| u.facts.functions.iter().any(|f| LOOKUPS.contains(&f.name.as_str())));
         input.config.types.plugins.unwrap_or_else(loads)
     }
 

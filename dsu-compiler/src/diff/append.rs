@@ -59,6 +59,6 @@ fn replace(model: &mut Model, list: &[usize], results: Vec<Result<UnitFacts, Dif
 
 /// The file that the text came from, as its line markers say.
 fn file_of(text: &str) -> Option<&str> {
-    let names = text.lines().filter_map(|line| line.strip_prefix("# ")?.split('"').nth(1));
-    names.filter(|name| !name.starts_with('<')).next_back()
+    let mut names = text.lines().filter_map(|line| line.strip_prefix("# ")?.split('"').nth(1));
+    names.rfind(|name| !name.starts_with('<'))
 }

@@ -57,6 +57,20 @@ pub fn tokens(line: &CommandLine) -> Vec<Token> {
     tokens
 }
 
+/// The first symbol that the linker is asked to wrap.
+pub fn wrapped(line: &CommandLine) -> Option<String> {
+    let words: Vec<String> = tokens(line)
+        .into_iter()
+        .filter_map(|token| if let Token::Linker(word) = token { Some(word) } else { None })
+        .collect();
+    words.iter().enumerate().find_map(|(i, word)| {
+        let word = word.trim_start_matches('-');
+        word.strip_prefix("wrap=")
+            .or_else(|| words.get(i + 1).map(String::as_str).filter(|_| word == "wrap"))
+            .map(str::to_owned)
+    })
+}
+
 fn option_tokens(words: &[OsString], class: Class, tokens: &mut Vec<Token>) {
     let text = words[0].to_string_lossy();
     match class {

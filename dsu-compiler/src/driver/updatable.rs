@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
+use super::args::CommandLine;
 use super::build::{self, Job, Outcome, first_error};
 use super::cache::Cache;
 use super::error::{DriverError, at};
@@ -52,7 +53,7 @@ fn unwinder(plain: &Executable, shared: &HashSet<String>) -> &'static str {
 /// When the program cannot be made updatable.
 pub fn make(link: &Link<'_>, inputs: Inputs, plain: Executable, config: Config) -> Result<bool, DriverError> {
     let mut maker = Maker::new(link, inputs, &plain);
-    check(&maker.name, &plain)?;
+    check(&maker.name, &link.line, &plain)?;
     let runtime = link.tools.runtime().ok_or_else(|| DriverError::Refused {
         output: maker.name.clone(),
         reason: "libdsu.a is not beside dsu-cc; build it with: cargo build --release".to_owned(),
@@ -78,8 +79,14 @@ pub fn look_at(link: &Link<'_>, inputs: Inputs, plain: Executable) -> Result<Lin
 }
 
 /// What update points cannot do anything about.
-fn check(name: &str, plain: &Executable) -> Result<(), DriverError> {
+fn check(name: &str, line: &CommandLine, plain: &Executable) -> Result<(), DriverError> {
     let refuse = |reason: &str| Err(DriverError::Refused { output: name.to_owned(), reason: reason.to_owned() });
+    if let Some(symbol) = relink::wrapped(line) {
+        return refuse(&format!(
+            "it is linked with --wrap={symbol}, which neither calls through slots nor the code of patches would follow: link \
+             without it, or remove the update points (dsu.toml, DSU_UPDATE_POINT)"
+        ));
+    }
     if !plain.dynamic {
         return refuse(
             "a statically linked program cannot be updated, as patches need the dynamic loader: link without -static \

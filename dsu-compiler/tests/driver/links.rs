@@ -131,6 +131,25 @@ fn static_programs_with_update_points_are_refused() {
 }
 
 #[test]
+fn wrapped_symbols_are_refused_with_update_points() {
+    let sandbox = Sandbox::with_program();
+    sandbox.file("wrap.c", "int __real_step(int n);\nint __wrap_step(int n) { return __real_step(n) + 1; }\n");
+    for option in ["-Wl,--wrap=step", "-Wl,--wrap,step", "-Xlinker --wrap -Xlinker step", "-Wl,-wrap=step"] {
+        let done = sandbox.cc(&format!("main.c step.c wrap.c -o prog {option}"));
+        assert_eq!(done.code, Some(1), "{option}: {}", done.err);
+        assert!(
+            done.err.contains("it is linked with --wrap=step") && done.err.contains("link without it"),
+            "{}",
+            done.err
+        );
+        assert!(!sandbox.exists("prog"));
+    }
+    std::fs::remove_file(sandbox.path("dsu.toml")).unwrap();
+    sandbox.cc_ok("main.c step.c wrap.c -o prog -Wl,--wrap=step");
+    assert_eq!(sandbox.program("./prog"), "13\n");
+}
+
+#[test]
 fn shared_libraries_and_partial_links_pass_through() {
     let sandbox = Sandbox::with_program();
     sandbox.cc_ok("-fPIC -c main.c step.c");

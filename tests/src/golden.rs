@@ -123,7 +123,7 @@ fn check_report(program: &Program, built: &Built) -> Result<()> {
     for name in directives.words("by-name") {
         ensure!(by_name.contains(&name), "the symbol {name} is not a stub");
     }
-    let notes = built.report["notes"].to_string();
+    let notes = format!("{}{}", built.report["notes"], built.report["warnings"]);
     for note in directives.all("note") {
         ensure!(notes.contains(note.as_str()), "no note says {note:?}");
     }

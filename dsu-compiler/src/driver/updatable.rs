@@ -53,7 +53,7 @@ fn unwinder(plain: &Executable, shared: &HashSet<String>) -> &'static str {
 /// When the program cannot be made updatable.
 pub fn make(link: &Link<'_>, inputs: Inputs, plain: Executable, config: Config) -> Result<bool, DriverError> {
     let mut maker = Maker::new(link, inputs, &plain);
-    check(&maker.name, &link.line, &plain)?;
+    check(&maker.name, link.line, &plain)?;
     let runtime = link.tools.runtime().ok_or_else(|| DriverError::Refused {
         output: maker.name.clone(),
         reason: "libdsu.a is not beside dsu-cc; build it with: cargo build --release".to_owned(),

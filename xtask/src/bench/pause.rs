@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::{servers::scratch, stats::spread};
 use crate::{build::Compiler, cmd, process, tools, ui};
 
-/// Units, and how much longer than the least their functions are.
-const SIZES: [(usize, usize); 6] = [(1, 0), (10, 0), (50, 0), (200, 0), (50, 50), (200, 50)];
+/// Units, and bytes of text in each.
+const SIZES: [(usize, usize); 6] = [(1, 0), (10, 0), (50, 0), (200, 0), (50, 24_000), (200, 24_000)];
 const FUNCTIONS: usize = 20;
 const REPEATS: usize = 9;
 
@@ -36,14 +36,14 @@ pub struct Point {
 pub fn measure() -> Result<Vec<Point>> {
     ui::stage("Pause against size of the patch");
     let folder = scratch("pause")?;
-    SIZES.iter().map(|&(units, length)| point(&folder, units, length)).collect()
+    SIZES.iter().map(|&(units, data)| point(&folder, units, data)).collect()
 }
 
-fn point(folder: &Path, units: usize, length: usize) -> Result<Point> {
-    let step = ui::step(format!("{units} units of {FUNCTIONS} functions, {length} more lines each"));
-    let folder = folder.join(format!("{units}-{length}"));
-    let old = generate(&folder.join("old"), units, length, 1)?;
-    let new = generate(&folder.join("new"), units, length, 2)?;
+fn point(folder: &Path, units: usize, data: usize) -> Result<Point> {
+    let step = ui::step(format!("{units} units of {FUNCTIONS} functions, {data} bytes of text each"));
+    let folder = folder.join(format!("{units}-{data}"));
+    let old = generate(&folder.join("old"), units, data, 1)?;
+    let new = generate(&folder.join("new"), units, data, 2)?;
     let patch = folder.join("patch.dsu");
     let changes = tools::diff(&old, &new, &patch)?.patch()?;
     ensure!(changes.units.len() == units, "the patch replaces {} units instead of {units}", changes.units.len());
@@ -60,7 +60,7 @@ fn point(folder: &Path, units: usize, length: usize) -> Result<Point> {
 }
 
 /// A program of `units` units of which each calls the next; versions differ in every function.
-fn generate(folder: &Path, units: usize, length: usize, version: usize) -> Result<PathBuf> {
+fn generate(folder: &Path, units: usize, data: usize, version: usize) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let mut main = String::from("#include <poll.h>\n");
     for unit in 0..units {
@@ -70,13 +70,15 @@ fn generate(folder: &Path, units: usize, length: usize, version: usize) -> Resul
             let linkage = if f == 0 { "" } else { "static " };
             let call =
                 if f + 1 < FUNCTIONS { format!("f{unit}_{}(x - 1)", f + 1) } else { format!("f{next}_0(x - 1)") };
-            let lines: String =
-                (0..length).map(|n| format!("    table{unit}[(x + {n}) & 63] ^= x * {};\n", n * 7 + f + 3)).collect();
             write!(
                 text,
-                "{linkage}int f{unit}_{f}(int x)\n{{\n    counter{unit}++;\n    table{unit}[x & 63] += {};\n{lines}    return x <= 0 ? table{unit}[{f}] : {call};\n}}\n",
+                "{linkage}int f{unit}_{f}(int x)\n{{\n    counter{unit}++;\n    table{unit}[x & 63] += {};\n    return x <= 0 ? table{unit}[{f}] : {call};\n}}\n",
                 f * 10 + version
             )?;
+        }
+        if data > 0 {
+            let letters: String = (0..data).map(|n| char::from(b'a' + ((n * 7 + unit + version) % 26) as u8)).collect();
+            writeln!(text, "const char *data{unit}(void)\n{{\n    return \"{unit} {letters}\";\n}}")?;
         }
         fs::write(folder.join(format!("u{unit}.c")), text)?;
     }

@@ -122,6 +122,9 @@ fn results() -> Outcome {
     harmful(
         "static struct row t[2]; int f(void) { __asm__ volatile (\"incl t(%%rip)\" : : : \"memory\"); return t->n; }",
     )?;
+    harmful(
+        "static struct row t[2]; int f(void) { __asm__ volatile (\"\\tincl\\tt(%%rip)\" : : : \"memory\"); return t->n; }",
+    )?;
     harmful(&format!(
         "{FIND} static struct row *g(void) {{ return find(1); }} void f(void) {{ struct row **r = &(struct row *){{g()}}; }}"
     ))?;

@@ -75,7 +75,7 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     let image = Image::map(file, &elf, source)?;
     let manifest = Manifest::read(&image, &elf)?;
     if source == Source::Copy {
-        manifest.verify(file, &elf)?;
+        manifest.verify(file, &image)?;
     }
     let mut layer = Layer::default();
     let change = Change::read(&image, &manifest, &mut layer)?;

@@ -135,11 +135,10 @@ impl Manifest {
     }
 
     /// Refuses a file that is not as `dsu-diff` made it.
-    pub fn verify(&self, file: &[u8], elf: &Elf) -> Result<()> {
-        let segment = elf.segments.iter().find(|s| (s.address..s.end()).contains(&self.address));
-        let header = segment.map(|s| s.offset + (self.address - s.address));
-        let field = header.map(|header| header + offset_of!(PatchHeader, checksum) as u64);
-        let segments = elf.segments.iter().map(|s| (s.offset, s.file_size));
+    pub fn verify(&self, file: &[u8], image: &Image) -> Result<()> {
+        let field = self.address + offset_of!(PatchHeader, checksum) as u64;
+        let field = image.segment_of(field, 8).map(|s| s.offset + (field - s.address));
+        let segments = image.segments().iter().map(|s| (s.offset, s.file_size));
         match field.and_then(|field| patch::checksum(file, segments, field)) {
             _ if self.header.checksum == 0 => Ok(()),
             Some(sum) if sum == self.header.checksum => Ok(()),

@@ -295,6 +295,14 @@ pub unsafe fn migrate(object: u64, wanted: u64) {
     work.carry_out(object, place);
 }
 
+/// The version that a stamp means, if it has a side table: the number of its type, the version, the table.
+fn side_table(stamp: u64) -> Option<(u32, &'static Node, &'static SideTable)> {
+    let table = types::table()?;
+    let mark = table.find(stamp)?;
+    let node = table.node(mark.node)?;
+    Some((mark.kind, node, node.side?))
+}
+
 /// The block of `object` in the side table of the version whose stamp is `wanted`; 0 if that has none.
 ///
 /// # Safety
@@ -302,15 +310,13 @@ pub unsafe fn migrate(object: u64, wanted: u64) {
 pub unsafe fn block(object: u64, wanted: u64) -> u64 {
     // SAFETY: as the caller promises.
     unsafe { migrate(object, wanted) };
-    let Some(table) = types::table() else { return 0 };
-    let Some(mark) = table.find(wanted) else { return 0 };
-    let Some((node, side)) = table.node(mark.node).and_then(|node| Some((node, node.side?))) else { return 0 };
+    let Some((kind, node, side)) = side_table(wanted) else { return 0 };
     let errno = sys::errno();
     let cancel = cancellation(DISABLE);
     let Some(_lock) = Lock::take(None) else { return 0 };
     // SAFETY: as the caller promises.
     let (block, first) = unsafe {
-        let other = is_in_another_table(object, mark.kind, side);
+        let other = is_in_another_table(object, kind, side);
         if other { side.lend(object) } else { side.attach(object) }
     };
     node.status.blocks.fetch_add(first.into(), Ordering::Relaxed);
@@ -324,9 +330,7 @@ pub unsafe fn block(object: u64, wanted: u64) -> u64 {
 /// # Safety
 /// As for [`migrate`]; nobody uses the object any more.
 pub unsafe fn forget_block(object: u64, wanted: u64) {
-    let Some(table) = types::table() else { return };
-    let Some(mark) = table.find(wanted) else { return };
-    let Some(side) = table.node(mark.node).and_then(|node| node.side) else { return };
+    let Some((_, _, side)) = side_table(wanted) else { return };
     let (errno, cancel) = (sys::errno(), cancellation(DISABLE));
     if let Some(_lock) = Lock::take(None) {
         // SAFETY: as the caller promises.

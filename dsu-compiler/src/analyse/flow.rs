@@ -54,12 +54,12 @@ impl<'a> Flows<'a> {
                 }
             }
         }
-        let words = words(model).collect();
+        let words: HashSet<&str> = model.units.iter().flat_map(|u| &u.facts.words).map(String::as_str).collect();
         Self {
             model,
             known: known.collect(),
             calls: PointerCalls::new(model),
-            results: Results::new(model),
+            results: Results::new(model, &words),
             uses,
             words,
         }
@@ -292,11 +292,6 @@ impl<'a> Flows<'a> {
     }
 }
 
-/// Words that may name functions and variables where there is no reference.
-fn words(model: &Model) -> impl Iterator<Item = &str> {
-    model.units.iter().flat_map(|u| &u.facts.words).map(String::as_str)
-}
-
 /// Functions that calls through pointers may reach.
 struct PointerCalls<'a> {
     /// By type: functions of the program whose address is taken; `None` for one that is not the program's.
@@ -379,7 +374,8 @@ struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    fn new(model: &'a Model) -> Self {
+    /// `words` may name functions without a reference.
+    fn new(model: &'a Model, words: &HashSet<&str>) -> Self {
         let mut inside = HashMap::new();
         let mut calls: HashMap<Name<'_>, Vec<ResultOf>> = HashMap::new();
         let mut unclear = HashSet::new();
@@ -402,7 +398,6 @@ impl<'a> Results<'a> {
             }
         }
         let foreign = model.units.iter().any(|u| u.kept.is_some());
-        let words: HashSet<&str> = words(model).collect();
         calls.retain(|name, _| {
             let outside = match name {
                 Name::Symbol(symbol) => foreign || model.touched.contains(*symbol) || words.contains(symbol),

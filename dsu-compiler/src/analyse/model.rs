@@ -17,8 +17,11 @@ use crate::unit::UnitImage;
 /// Deeply nested expressions recurse deeply, here and in libclang.
 const STACK: usize = 256 << 20;
 
+/// Library functions that make threads.
+const THREADS: &[&str] = &["pthread_create", "thrd_create"];
+
 /// Functions that find functions and variables by names which are not known here.
-pub const LOOKUPS: &[&str] = &["dlopen", "dlmopen", "dlsym", "dlvsym"];
+const LOOKUPS: &[&str] = &["dlopen", "dlmopen", "dlsym", "dlvsym"];
 
 /// A function of the program: unit and index in its facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -112,8 +115,12 @@ impl Model {
 
     /// Whether objects that the program loads may know what is in it, or it looks that up itself.
     pub fn has_plugins(&self, input: &LinkInput) -> bool {
-        let loads = || self.units.iter().any(|u| u.facts.functions.iter().any(|f| LOOKUPS.contains(&f.name.as_str())));
-        input.config.types.plugins.unwrap_or_else(loads)
+        input.config.types.plugins.unwrap_or_else(|| self.looks_up_names())
+    }
+
+    /// Whether some unit uses functions that find others by names which are not known here.
+    pub fn looks_up_names(&self) -> bool {
+        self.units.iter().flat_map(|u| &u.facts.functions).any(|f| LOOKUPS.contains(&f.name.as_str()))
     }
 
     fn resolve(&mut self, defined: &HashSet<String>, foreign: &[ObjectSymbols]) {
@@ -263,6 +270,12 @@ impl Model {
             }
             _ => true,
         })
+    }
+
+    /// Functions that are handed to the library to be run by threads.
+    pub fn thread_functions(&self) -> BTreeSet<FunctionRef> {
+        let creates = |unit: usize, to: usize| THREADS.contains(&self.units[unit].facts.functions[to].name.as_str());
+        self.addresses(|unit, usage| matches!(usage, Usage::Argument(to) if creates(unit, to)))
     }
 
     fn addresses(&self, wanted: impl Fn(usize, Usage) -> bool) -> BTreeSet<FunctionRef> {

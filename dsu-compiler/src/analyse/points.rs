@@ -277,26 +277,16 @@ pub fn strangers(model: &Model, points: &Points) -> Vec<String> {
 
 /// What to say of threads that have no update point: no patch can be applied while one of them runs.
 pub fn pointless_threads(model: &Model, points: &Points) -> Vec<String> {
-    let mut notes = BTreeSet::new();
-    for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
-        for reference in &u.facts.references {
-            let (Target::Function(function), Usage::Argument(creator)) = (reference.target, reference.usage) else {
-                continue;
-            };
-            let creates = matches!(u.facts.functions[creator].name.as_str(), "pthread_create" | "thrd_create");
-            let Some(at) = model.definition_of(unit, function).filter(|at| creates && !points.path.contains(at)) else {
-                continue;
-            };
-            let f = model.function(at);
-            let place = f.definition.as_ref().map_or_else(String::new, |d| format!(" ({}:{})", d.file, d.line));
-            notes.insert(format!(
-                "a thread that runs {}{place} has no update point: while there is one, no patch can be applied; see \
-                 dsu-cc --suggest-update-points",
-                f.name
-            ));
-        }
-    }
-    notes.into_iter().collect()
+    let note = |at: FunctionRef| {
+        let f = model.function(at);
+        let place = f.definition.as_ref().map_or_else(String::new, |d| format!(" ({}:{})", d.file, d.line));
+        format!(
+            "a thread that runs {}{place} has no update point: while there is one, no patch can be applied; see \
+             dsu-cc --suggest-update-points",
+            f.name
+        )
+    };
+    model.thread_functions().difference(&points.path).map(|at| note(*at)).collect()
 }
 
 /// Points that the source itself declares.

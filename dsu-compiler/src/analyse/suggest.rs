@@ -38,9 +38,6 @@ const CLIENTS: &[&str] = &["accept", "accept4"];
 /// Kinds of waits, the one that says most first.
 const KINDS: [&[&str]; 3] = [READINESS, CLIENTS, dsu_abi::calls::WAITING];
 
-/// Calls that make a thread.
-const THREADS: &[&str] = &["pthread_create", "thrd_create"];
-
 /// Library calls that wait for the end of a thread.
 const JOINS: &[&str] = &["pthread_join", "thrd_join"];
 
@@ -141,7 +138,6 @@ impl<'a> Waits<'a> {
     fn new(model: &'a Model) -> Self {
         let graph = CallGraph::new(model);
         let mut callers: Vec<BTreeSet<FunctionRef>> = vec![BTreeSet::new(); KINDS.len()];
-        let mut threads = BTreeSet::new();
         for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
             for r in &u.facts.references {
                 let (Target::Function(callee), Some(function)) = (r.target, r.inside) else { continue };
@@ -151,14 +147,11 @@ impl<'a> Waits<'a> {
                         callers.insert(FunctionRef { unit, function });
                     }
                 }
-                if matches!(r.usage, Usage::Argument(to) if THREADS.contains(&u.facts.functions[to].name.as_str())) {
-                    threads.extend(model.definition_of(unit, callee));
-                }
             }
         }
         let ends = |at: &FunctionRef| ends_program(model, *at);
         let distances = callers.iter().map(|to| graph.distances(to, FAR, ends)).collect();
-        Self { model, graph, distances, threads }
+        Self { model, graph, distances, threads: model.thread_functions() }
     }
 
     /// How many calls it takes from a call to a wait; 0 if it is one.

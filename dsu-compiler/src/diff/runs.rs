@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::analyse::model::{FunctionRef, LOOKUPS, Model};
+use crate::analyse::model::{FunctionRef, Model};
 use crate::description::Description;
 use crate::diff::compare::old_function;
 use crate::diff::pairing::Pairing;
@@ -39,9 +39,8 @@ impl<'a> Runs<'a> {
         let mut begin = program.points.path.clone();
         begin.extend(model.address_taken());
         begin.extend(model.definitions().filter(|at| is_destructor(model, *at)));
-        let loads = |f: &crate::facts::Function| LOOKUPS.contains(&f.name.as_str());
-        let outside = !program.objects.is_empty()
-            || model.units.iter().any(|u| u.kept.is_some() || u.facts.functions.iter().any(loads));
+        let outside =
+            !program.objects.is_empty() || model.units.iter().any(|u| u.kept.is_some()) || model.looks_up_names();
         begin.extend(model.functions.values().filter(|_| outside));
         begin.into_iter().for_each(|at| runs.add(at));
         runs.follow();

@@ -129,7 +129,7 @@ fn print(results: &Results) {
     if results.geomean_servers.is_finite() {
         let n = results.servers.len() as f64;
         let error = results.servers.iter().map(|p| (p.error / p.ratio).powi(2)).sum::<f64>().sqrt() / n;
-        let medians = geomean(&results.servers.iter().map(|p| p.median_ratio).collect::<Vec<_>>());
+        let medians = geomean(&results.servers.iter().map(|p| p.ratios().median).collect::<Vec<_>>());
         println!(
             "geomean ratio of servers: {:.4}, standard error {error:.4}; of the medians of pairs {medians:.4}",
             results.geomean_servers

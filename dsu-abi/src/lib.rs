@@ -24,7 +24,7 @@ pub mod section;
 pub mod status;
 
 /// Version of every layout in this crate. Tools refuse to talk to a runtime of another version.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// A 128-bit content identity: of a build, of a program state, or of a patch.
 ///

@@ -29,11 +29,11 @@ pub struct PatchHeader {
     pub from: Id,
     /// +48: the state it leads to.
     pub to: Id,
-    /// +64: [`ImportRecord`]s, sorted by `symbol_key`.
+    /// +64: [`ImportRecord`]s, sorted by `key`: so is the registry, which is then read from one end to the other.
     pub imports: Table,
-    /// +80: [`PatchFunction`]s.
+    /// +80: [`PatchFunction`]s, sorted by `old_key`.
     pub functions: Table,
-    /// +96: [`PatchVariable`]s: variables the process did not have.
+    /// +96: [`PatchVariable`]s, sorted by `key`: variables the process did not have.
     pub variables: Table,
     /// +112: [`PatchCopy`]s, sorted by `key`, each once: new initial values for variables of the process.
     pub copies: Table,
@@ -91,8 +91,10 @@ pub const HEADER_SYMBOL: &str = "dsu_patch";
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct ImportRecord {
-    /// +0: [`crate::key_of`] the ELF symbol name.
-    pub symbol_key: u64,
+    /// +0: index of its dynamic symbol; 0 where no relocation refers to it. Put in after the link.
+    pub symbol: u32,
+    /// +4: [`import_kind`].
+    pub kind: u32,
     /// +8: key of the registry name to look up in the process.
     pub key: u64,
     /// +16: fingerprint the entry must have (functions: prototype; variables: type).
@@ -106,8 +108,8 @@ pub struct ImportRecord {
     pub new_name: Rel32,
     /// +40: what to bind in the patch where the process has no such entry; none: then refuse.
     pub fallback: Rel32,
-    /// +44: [`import_kind`].
-    pub kind: u32,
+    /// +44: zero.
+    pub reserved: u32,
 }
 
 /// Values of [`ImportRecord::kind`].

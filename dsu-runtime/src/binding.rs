@@ -1,10 +1,12 @@
 //! What the symbols of a patch mean in this process, with the fingerprint of each checked.
 
+use crate::elf::Elf;
 use crate::image::Image;
 use crate::layer::{self, Layer};
 use crate::manifest::{Manifest, target, text};
 use crate::refusal::{Refusal, Result};
 use crate::registry::{self, Function, Place, Variable};
+use crate::relocate::{self, Symbol};
 use crate::types::Change;
 use core::ffi::{CStr, c_void};
 use core::mem::offset_of;
@@ -14,10 +16,6 @@ use dsu_abi::{
     status::Status,
 };
 use std::ffi::CString;
-
-/// What a symbol is bound to.
-#[derive(Clone, Copy, Debug)]
-pub struct Bound(pub Place);
 
 /// A library that the patch needs. Let go of when dropped.
 pub struct Library(*mut c_void);
@@ -64,8 +62,6 @@ pub struct Binder {
     change: Change,
     libraries: Vec<Library>,
     name: Vec<u8>,
-    /// For each import, whether something was found for it.
-    bound: Vec<bool>,
 }
 
 unsafe extern "C" {
@@ -77,8 +73,7 @@ impl Binder {
     /// For the patch of `manifest`, which changes the types in `change`, with the libraries it needs.
     pub fn new(manifest: Manifest, change: Change, needed: &[&str]) -> Result<Self> {
         let libraries = needed.iter().map(|name| Library::open(name)).collect::<Result<_>>()?;
-        let bound = vec![false; manifest.imports.len() as usize];
-        Ok(Self { manifest, change, libraries, name: Vec::new(), bound })
+        Ok(Self { manifest, change, libraries, name: Vec::new() })
     }
 
     /// The manifest.
@@ -96,32 +91,37 @@ impl Binder {
         (self.libraries, self.change)
     }
 
-    /// Binds the undefined symbol `name`.
-    pub fn bind(&mut self, image: &Image, name: &str, weak: bool) -> Result<Bound> {
-        if name == "__tls_get_addr" {
-            return Ok(Bound(Place::Address(dsu_rt_tls_get_addr as *const () as u64)));
-        }
-        // By whatever registry: that of a program says where these are only if it was linked with a runtime that has them.
-        if let Some(address) = runtime_symbol(name) {
-            return Ok(Bound(Place::Address(address)));
-        }
-        let key = key_of(name.as_bytes());
-        if let Some(index) = self.manifest.import(image, key)? {
+    /// Looks all imports up, and refuses the patch if one is missing or of another type: what each symbol is bound to.
+    pub fn imports(&self, image: &Image, elf: &Elf) -> Result<Vec<Option<Place>>> {
+        let mut bound = Vec::with_capacity(self.manifest.imports.len() as usize + 1);
+        for index in 0..self.manifest.imports.len() {
             let (address, record) = self.manifest.imports.get(image, index)?;
-            match import(image, address, &record, &self.change)? {
-                Some(place) => {
-                    self.bound.get_mut(index as usize).into_iter().for_each(|bound| *bound = true);
-                    return Ok(Bound(place));
+            let Some(place) = import(image, address, &record, &self.change)? else {
+                if record.kind == import_kind::FOREIGN {
+                    continue;
                 }
-                None if record.kind != import_kind::FOREIGN => return Err(absent(image, address, &record)?),
-                None => {}
+                return Err(absent(image, address, &record)?);
+            };
+            if record.symbol != 0 {
+                let symbol = record.symbol as usize;
+                if symbol >= bound.len() {
+                    // A small file does not make for a long list.
+                    Symbol::read(image, elf, record.symbol.into())?;
+                }
+                relocate::note(&mut bound, symbol, place);
             }
         }
-        if let Some(address) = self.library_symbol(name).or_else(|| registry::foreign(key)) {
-            return Ok(Bound(Place::Address(address)));
+        Ok(bound)
+    }
+
+    /// Binds the undefined symbol `name`, which is not imported from the program.
+    pub fn bind(&mut self, name: &str, weak: bool) -> Result<Place> {
+        let found = runtime_symbol(name).or_else(|| self.library_symbol(name));
+        if let Some(address) = found.or_else(|| registry::foreign(key_of(name.as_bytes()))) {
+            return Ok(Place::Address(address));
         }
         if weak {
-            return Ok(Bound(Place::Address(0)));
+            return Ok(Place::Address(0));
         }
         let text = ["the patch needs the symbol ", name, ", which is neither in the program nor in its libraries"];
         Err(Refusal::new(Status::MissingSymbol, &text))
@@ -140,9 +140,11 @@ impl Binder {
     }
 }
 
-/// What patches use of the runtime to bring objects to the version they want.
+/// What patches use of the runtime: of this one, as a program's registry says where these are only if it was linked with a
+/// runtime that has them.
 fn runtime_symbol(name: &str) -> Option<u64> {
     match name {
+        "__tls_get_addr" => Some(dsu_rt_tls_get_addr as *const () as u64),
         "dsu_migrate" => Some(crate::entry::dsu_migrate as *const () as u64),
         "dsu_block" => Some(crate::entry::dsu_block as *const () as u64),
         "dsu_block_free" => Some(crate::entry::dsu_block_free as *const () as u64),
@@ -183,7 +185,10 @@ fn import(image: &Image, address: u64, record: &ImportRecord, change: &Change) -
             Some(found).filter(|&found| found != 0).map(Place::Address)
         }
         import_kind::VARIABLE | import_kind::TLS => variable(image, address, record)?.map(|variable| variable.place),
-        import_kind::FOREIGN => registry::foreign(record.key).map(Place::Address),
+        import_kind::FOREIGN => {
+            let name = text(image, address, offset_of!(ImportRecord, name), record.name)?;
+            runtime_symbol(name).or_else(|| registry::foreign(record.key)).map(Place::Address)
+        }
         import_kind::STAMP => Some(Place::Address(change.stamp(record.key))),
         import_kind::SIDE_TABLE => change.side(record.key).map(Place::Address),
         _ => return Err(Refusal::damaged("an import is of an unknown kind")),
@@ -207,18 +212,13 @@ fn variable(image: &Image, address: u64, record: &ImportRecord) -> Result<Option
     Err(Refusal::incompatible(&["variable ", name, what, " in the running program than the patch expects"]))
 }
 
-/// Checks every import, used by a relocation or not, and adds to `layer` the new names of what moved.
+/// Adds to `layer` what the imports say: which variables are written, and the new names of what moved.
 ///
 /// To be called after the patch's own functions and variables were added: their names come first.
-pub fn check_imports(image: &Image, binder: &Binder, layer: &mut Layer) -> Result<()> {
-    let (manifest, mut hidden) = (binder.manifest(), Vec::new());
+pub fn add_imports(image: &Image, manifest: &Manifest, layer: &mut Layer) -> Result<()> {
+    let mut hidden = Vec::new();
     for index in 0..manifest.imports.len() {
         let (address, record) = manifest.imports.get(image, index)?;
-        let bound = binder.bound.get(index as usize).is_some_and(|bound| *bound)
-            || import(image, address, &record, binder.change())?.is_some();
-        if !bound && record.kind != import_kind::FOREIGN {
-            return Err(absent(image, address, &record)?);
-        }
         let kind = record.kind & !import_kind::WRITTEN;
         if record.kind != kind {
             layer.add_written(record.new_key);

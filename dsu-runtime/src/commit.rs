@@ -86,7 +86,7 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
         tls::register(&image, segment)?;
     }
     let mut binder = Binder::new(manifest, change, &needed)?;
-    let indirect = Relocator::new(&image, &elf, &mut binder, module).run()?;
+    let indirect = Relocator::new(&image, &elf, &mut binder, module)?.run()?;
     let manifest = binder.manifest();
     let mut plan = Plan {
         image: &image,
@@ -99,7 +99,7 @@ pub fn prepare(file: &[u8], source: Source, purpose: Purpose) -> Result<Prepared
     };
     plan.functions(manifest)?;
     plan.variables(manifest, module)?;
-    binding::check_imports(&image, &binder, &mut plan.layer)?;
+    binding::add_imports(&image, manifest, &mut plan.layer)?;
     plan.copies(manifest)?;
     let Plan { mut layer, stores, undo, copies, kept, .. } = plan;
     let kept = kept.join(", ");

@@ -3,7 +3,6 @@
 use crate::elf::{Elf, segment_flags};
 use crate::image::Image;
 use crate::refusal::{Refusal, Result, decimal, hexadecimal};
-use crate::search::find;
 use crate::{control, journal};
 use core::marker::PhantomData;
 use core::mem::offset_of;
@@ -83,7 +82,8 @@ fn find_header(image: &Image, elf: &Elf) -> Result<u64> {
     // The linker puts the strings behind the symbols; nothing else says how many symbols there are.
     let end = if elf.strings.address > elf.symbols { end.min(elf.strings.address) } else { end };
     let wanted = patch::HEADER_SYMBOL.as_bytes();
-    for index in 1..end.saturating_sub(elf.symbols) / 24 {
+    // What is defined stands behind what is not.
+    for index in (1..end.saturating_sub(elf.symbols) / 24).rev() {
         let symbol = crate::relocate::Symbol::read(image, elf, index)?;
         if symbol.section != 0 && symbol.is_named(image, elf, wanted) {
             return Ok(symbol.value);
@@ -144,12 +144,6 @@ impl Manifest {
             Some(sum) if sum == self.header.checksum => Ok(()),
             _ => Err(Refusal::damaged("its checksum is wrong; copy it again, or make it again with dsu-diff")),
         }
-    }
-
-    /// The index of the import record of a symbol.
-    pub fn import(&self, image: &Image, symbol_key: u64) -> Result<Option<u64>> {
-        let key_at = |at| Ok(self.imports.get(image, at as u64)?.1.symbol_key);
-        Ok(find(self.imports.len() as usize, symbol_key, key_at)?.map(|at| at as u64))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::control;
 use crate::search::find;
 use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use dsu_abi::registry::{ForeignRecord, FunctionRecord, Rel32, TypeRecord, VariableRecord, variable_flags};
 
 /// A function of the process: where it is called through.
@@ -52,10 +53,28 @@ fn records<T>((address, count): (u64, u64)) -> &'static [T] {
     unsafe { core::slice::from_raw_parts(address as *const T, count as usize) }
 }
 
-/// The index of a record with this key.
-fn index<T>(records: &[T], key: u64, key_of: impl Fn(&T) -> u64) -> Option<usize> {
-    find(records.len(), key, |at| Ok(records.get(at).map_or(u64::MAX, &key_of))).ok().flatten()
+/// Where a table was last found to have a key. A patch asks in the order of the keys: what it wants next is near.
+struct Hint(AtomicUsize);
+
+impl Hint {
+    /// The index of a record with this key.
+    fn index<T>(&self, records: &[T], key: u64, key_of: impl Fn(&T) -> u64) -> Option<usize> {
+        let from = self.0.load(Ordering::Relaxed);
+        let near = records.get(from..).into_iter().flatten().take(NEAR).position(|record| key_of(record) == key);
+        let all = || find(records.len(), key, |at| Ok(records.get(at).map_or(u64::MAX, &key_of))).ok().flatten();
+        let found = near.map(|at| from + at).or_else(all)?;
+        self.0.store(found, Ordering::Relaxed);
+        Some(found)
+    }
 }
+
+/// How many records are looked at before the table is searched.
+const NEAR: usize = 4;
+
+static FUNCTIONS: Hint = Hint(AtomicUsize::new(0));
+static VARIABLES: Hint = Hint(AtomicUsize::new(0));
+static FOREIGN: Hint = Hint(AtomicUsize::new(0));
+static TYPES: Hint = Hint(AtomicUsize::new(0));
 
 fn resolve<T>(record: &T, offset: usize, field: Rel32) -> u64 {
     field.resolve(core::ptr::from_ref(record) as u64 + offset as u64).unwrap_or(0)
@@ -69,7 +88,7 @@ fn functions() -> &'static [FunctionRecord] {
 /// The function of this name and prototype.
 pub fn function(key: u64, fingerprint: u64) -> Option<Function> {
     let records = functions();
-    let any = index(records, key, |record| record.key)?;
+    let any = FUNCTIONS.index(records, key, |record| record.key)?;
     // Those of one name are side by side.
     let named = |record: &&FunctionRecord| record.key == key;
     let (before, from) = records.split_at(any);
@@ -83,13 +102,13 @@ pub fn function(key: u64, fingerprint: u64) -> Option<Function> {
 
 /// Whether there is a function of this name, with whatever prototype.
 pub fn has_function(key: u64) -> bool {
-    index(functions(), key, |record| record.key).is_some()
+    FUNCTIONS.index(functions(), key, |record| record.key).is_some()
 }
 
 fn variable_record(key: u64) -> Option<&'static VariableRecord> {
     // SAFETY: projections in bounds of the block.
     let records = records::<VariableRecord>(control::table(|control| unsafe { &raw const (*control).variables }));
-    records.get(index(records, key, |record| record.key)?)
+    records.get(VARIABLES.index(records, key, |record| record.key)?)
 }
 
 /// Whether the executable's own code writes the variable of this name.
@@ -112,14 +131,14 @@ pub fn variable(key: u64) -> Option<Variable> {
 pub fn foreign(key: u64) -> Option<u64> {
     // SAFETY: projections in bounds of the block.
     let records = records::<ForeignRecord>(control::table(|control| unsafe { &raw const (*control).foreign }));
-    let record = records.get(index(records, key, |record| record.key)?)?;
+    let record = records.get(FOREIGN.index(records, key, |record| record.key)?)?;
     Some(resolve(record, offset_of!(ForeignRecord, address), record.address)).filter(|&address| address != 0)
 }
 
 fn type_record(key: u64) -> Option<&'static TypeRecord> {
     // SAFETY: projections in bounds of the block.
     let records = records::<TypeRecord>(control::table(|control| unsafe { &raw const (*control).types }));
-    records.get(index(records, key, |record| record.key)?)
+    records.get(TYPES.index(records, key, |record| record.key)?)
 }
 
 /// The layout of a type.

@@ -1,6 +1,6 @@
 //! Relocating the image of a patch (x86-64).
 
-use crate::binding::{Binder, Bound};
+use crate::binding::Binder;
 use crate::elf::{Elf, Range, segment_flags};
 use crate::image::Image;
 use crate::refusal::{Refusal, Result, decimal};
@@ -102,6 +102,16 @@ struct Relocation {
     addend: u64,
 }
 
+/// Notes what symbol `index` is bound to. It was read from the file, so its index is bounded by the file's size.
+pub fn note(bound: &mut Vec<Option<Place>>, index: usize, place: Place) {
+    if bound.len() <= index {
+        bound.resize(index + 1, None);
+    }
+    if let Some(entry) = bound.get_mut(index) {
+        *entry = Some(place);
+    }
+}
+
 /// Relocates an image whose segments are writable.
 pub struct Relocator<'a> {
     image: &'a Image,
@@ -110,15 +120,16 @@ pub struct Relocator<'a> {
     /// Module of the patch's own thread-local variables.
     module: u64,
     /// What each symbol is bound to, as found so far.
-    bound: Vec<Option<Bound>>,
+    bound: Vec<Option<Place>>,
     /// Places to be filled by functions of the patch, when it is executable: (place, resolver).
     indirect: Vec<(u64, u64)>,
 }
 
 impl<'a> Relocator<'a> {
     /// For `image`, whose own thread-local variables are in module `module`.
-    pub fn new(image: &'a Image, elf: &'a Elf, binder: &'a mut Binder, module: u64) -> Self {
-        Self { image, elf, binder, module, bound: Vec::new(), indirect: Vec::new() }
+    pub fn new(image: &'a Image, elf: &'a Elf, binder: &'a mut Binder, module: u64) -> Result<Self> {
+        let bound = binder.imports(image, elf)?;
+        Ok(Self { image, elf, binder, module, bound, indirect: Vec::new() })
     }
 
     /// Applies all relocations but the indirect ones, which it returns: (place, resolver), addresses in the image.
@@ -206,42 +217,36 @@ impl<'a> Relocator<'a> {
     }
 
     /// What the symbol of a relocation is bound to.
-    fn bind(&mut self, index: u64) -> Result<Bound> {
+    fn bind(&mut self, index: u64) -> Result<Place> {
         let slot = index as usize;
         if let Some(Some(bound)) = self.bound.get(slot) {
             return Ok(*bound);
         }
         let symbol = Symbol::read(self.image, self.elf, index)?;
         let bound = self.bind_symbol(&symbol)?;
-        // The symbol was read from the file, so its index is bounded by the file's size.
-        if self.bound.len() <= slot {
-            self.bound.resize(slot + 1, None);
-        }
-        if let Some(entry) = self.bound.get_mut(slot) {
-            *entry = Some(bound);
-        }
+        note(&mut self.bound, slot, bound);
         Ok(bound)
     }
 
-    fn bind_symbol(&mut self, symbol: &Symbol) -> Result<Bound> {
+    fn bind_symbol(&mut self, symbol: &Symbol) -> Result<Place> {
         if symbol.section == 0 {
             let name = symbol.text(self.image, self.elf)?;
-            return self.binder.bind(self.image, name, symbol.is_weak());
+            return self.binder.bind(name, symbol.is_weak());
         }
         match symbol.kind() {
-            STT_TLS => Ok(Bound(Place::ThreadLocal { module: self.own_module()?, offset: symbol.value })),
+            STT_TLS => Ok(Place::ThreadLocal { module: self.own_module()?, offset: symbol.value }),
             STT_GNU_IFUNC => {
                 let name = symbol.text(self.image, self.elf)?;
                 Err(Refusal::new(Status::BadPatch, &["the patch exports the indirect function ", name]))
             }
-            _ => Ok(Bound(Place::Address(self.image.at(symbol.value)))),
+            _ => Ok(Place::Address(self.image.at(symbol.value))),
         }
     }
 
     fn address(&mut self, relocation: &Relocation) -> Result<u64> {
         match self.bind(relocation.symbol)? {
-            Bound(Place::Address(address)) => Ok(address),
-            Bound(Place::ThreadLocal { .. }) => Err(Refusal::damaged("it takes a thread-local variable for another")),
+            Place::Address(address) => Ok(address),
+            Place::ThreadLocal { .. } => Err(Refusal::damaged("it takes a thread-local variable for another")),
         }
     }
 
@@ -259,8 +264,8 @@ impl<'a> Relocator<'a> {
             return Ok((self.own_module()?, 0));
         }
         match self.bind(relocation.symbol)? {
-            Bound(Place::ThreadLocal { module, offset }) => Ok((module, offset)),
-            Bound(Place::Address(_)) => {
+            Place::ThreadLocal { module, offset } => Ok((module, offset)),
+            Place::Address(_) => {
                 let symbol = Symbol::read(self.image, self.elf, relocation.symbol)?;
                 let name = symbol.text(self.image, self.elf)?;
                 let text = ["the patch uses the thread-local variable ", name, " of a library, which is not supported"];

@@ -2,14 +2,11 @@
 //! were built with, bind what they refer to, link.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dsu_abi::patch::{self, HEADER_SYMBOL, PatchHeader, import_kind};
-use dsu_abi::{calls, section};
-use object::read::elf::ElfFile64;
-use object::{Object, ObjectSegment, ObjectSymbol};
+use dsu_abi::calls;
+use dsu_abi::patch::import_kind;
 
 use crate::analyse::allocators::Allocators;
 use crate::analyse::flow::Flows;
@@ -20,7 +17,7 @@ use crate::diff::data::Fate;
 use crate::diff::pairing::Pairing;
 use crate::diff::transform::{self, Carry};
 use crate::diff::types::Planned;
-use crate::diff::{Diff, DiffError, objects};
+use crate::diff::{Diff, DiffError, link, objects};
 use crate::driver::scheduler;
 use crate::elf::{self, ObjectSymbols};
 use crate::emit::patch::{ChangedType, CopyEntry, Import, Manifest, ObjectsEntry, PatchFunctionEntry};
@@ -57,11 +54,9 @@ pub fn build(diff: &Diff, options: &Options) -> Result<(), DiffError> {
     let texts = builder.texts()?;
     let objects = compile(diff, directory, &units, &texts)?;
     let symbols = objects.iter().map(|o| read_symbols(o)).collect::<Result<Vec<_>, _>>()?;
-    let manifest = builder.manifest(&units, &texts, &symbols, options)?;
-    let step = directory.join("lineage.bin");
-    std::fs::write(&step, &diff.lineage).map_err(|e| io(step.display(), e))?;
-    let assembly = manifest.assemble(&step)?;
-    link(diff, directory, &objects, &assembly, options)
+    let mut manifest = builder.manifest(&units, &texts, &symbols, options)?;
+    manifest.sort();
+    link::link(diff, directory, &objects, &manifest, options)
 }
 
 /// The texts of the replaced units as the patch has them.
@@ -72,7 +67,8 @@ pub fn texts(diff: &Diff) -> Result<Vec<String>, DiffError> {
     Ok(Builder::new(diff).texts()?.into_iter().map(|(text, _)| text).collect())
 }
 
-fn io(what: impl std::fmt::Display, error: std::io::Error) -> DiffError {
+/// An error of the system, of `what`.
+pub fn io(what: impl std::fmt::Display, error: std::io::Error) -> DiffError {
     DiffError::Io(what.to_string(), error)
 }
 
@@ -529,7 +525,11 @@ fn compile(
     results.into_iter().collect()
 }
 
-fn run(mut command: Command, what: &str) -> Result<(), DiffError> {
+/// Runs a command of the build.
+///
+/// # Errors
+/// When it fails: with what it printed, under the heading `what`.
+pub fn run(mut command: Command, what: &str) -> Result<(), DiffError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|e| io(program, e))?;
     if output.status.success() {
@@ -543,60 +543,4 @@ fn read_symbols(object: &Path) -> Result<ObjectSymbols, DiffError> {
     let display = object.display().to_string();
     let facts = elf::object(&bytes).map_err(|e| DiffError::Build(format!("{display}: {e}")))?;
     facts.map(|f| f.symbols).ok_or_else(|| DiffError::Build(format!("{display}: not an object file")))
-}
-
-fn link(
-    diff: &Diff,
-    directory: &Path,
-    objects: &[PathBuf],
-    assembly: &str,
-    options: &Options,
-) -> Result<(), DiffError> {
-    let write = |name: &str, text: &[u8]| {
-        let path = directory.join(name);
-        std::fs::write(&path, text).map_err(|e| io(path.display(), e)).map(|()| path)
-    };
-    let manifest = write("patch.s", assembly.as_bytes())?;
-    let script = write("patch.map", format!("{{ global: {HEADER_SYMBOL}; local: *; }};\n").as_bytes())?;
-    let linked = directory.join("patch.so");
-    let first = diff.changes.replaced.first().map(|u| &diff.new.model.units[*u].image);
-    let compiler = first.map_or("cc", |i| i.compiler.as_str());
-    let images = diff.changes.replaced.iter().map(|u| &diff.new.model.units[*u].image);
-    let debug = !options.strip_debug && images.flat_map(|i| &i.flags).any(|f| f.starts_with("-g") && f != "-g0");
-    let mut words = compiler.split_whitespace();
-    let mut command = Command::new(words.next().unwrap_or("cc"));
-    command.args(words).args(first.iter().flat_map(|i| &i.flags).filter(|f| f.starts_with("-m")));
-    command.args(["-shared", "-nostdlib", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,--gc-sections", "-Wl,-Bsymbolic"]);
-    command.args(["-Wl,--as-needed", "-Wl,--build-id=none", "-Wl,--hash-style=gnu"]);
-    // With the relocations of the debug information libdsu can show gdb where the code really is.
-    command.arg(if debug { "-Wl,--emit-relocs" } else { "-Wl,--strip-debug" });
-    command.arg(format!("-Wl,--version-script={}", script.display()));
-    // The unwind tables end with a zero, which the compiler's last start file brings in an ordinary link.
-    let end = write(
-        "end.s",
-        b"\t.section .eh_frame,\"a\",@progbits\n\t.long 0\n\t.section .note.GNU-stack,\"\",@progbits\n",
-    )?;
-    command.args(objects).arg(&manifest).args(["-lgcc", "-lgcc_s", "-lc", "-lgcc"]).arg(&end).arg("-o").arg(&linked);
-    run(command, "the patch does not link")?;
-    let bytes = std::fs::read(&linked).map_err(|e| io(linked.display(), e))?;
-    let unusable = |reason: String| DiffError::Build(format!("{}: {reason}", linked.display()));
-    let mut bytes =
-        elf::with_section(bytes, section::REPORT, &options.report, 0).map_err(|e| unusable(e.to_string()))?;
-    sign(&mut bytes).ok_or_else(|| unusable("it is not a patch".to_owned()))?;
-    let partial = options.output.with_extension("dsu-partial");
-    std::fs::write(&partial, bytes).map_err(|e| io(partial.display(), e))?;
-    std::fs::rename(&partial, &options.output).map_err(|e| io(options.output.display(), e))
-}
-
-/// Puts the checksum into the header of a patch.
-fn sign(file: &mut [u8]) -> Option<()> {
-    let elf = ElfFile64::<object::LittleEndian>::parse(&*file).ok()?;
-    let header = elf.dynamic_symbols().find(|s| s.name() == Ok(HEADER_SYMBOL))?.address();
-    let segment =
-        elf.segments().find(|s| header.checked_sub(s.address()).is_some_and(|distance| distance < s.size()))?;
-    let field = segment.file_range().0 + (header - segment.address()) + offset_of!(PatchHeader, checksum) as u64;
-    let sum = patch::checksum(file, elf.segments().map(|s| s.file_range()), field)?;
-    let place = usize::try_from(field).ok()?;
-    file.get_mut(place..place + 8)?.copy_from_slice(&sum.to_le_bytes());
-    Some(())
 }

@@ -48,6 +48,7 @@ pub mod ctypes;
 pub mod data;
 pub mod directives;
 pub mod impose;
+mod link;
 pub mod objects;
 pub mod pairing;
 pub mod report;

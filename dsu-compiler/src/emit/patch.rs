@@ -8,7 +8,6 @@ use dsu_abi::{Id, PROTOCOL, key_of, section};
 
 use crate::emit::asm::{Assembly, quote};
 use crate::emit::registry::{UnitEntry, VariableEntry, function_flags_of, unit_record, variable_record};
-use crate::program::ProgramError;
 
 /// An undefined symbol of the patch and what it is bound to.
 #[derive(Clone, Debug)]
@@ -135,19 +134,16 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The assembler text; `lineage` is the file with the contents of section `.dsu.lineage`.
-    ///
-    /// # Errors
-    /// When two symbols have the same key.
-    pub fn assemble(mut self, lineage: &Path) -> Result<String, ProgramError> {
-        self.imports.sort_by_key(|i| key_of(i.symbol.as_bytes()));
-        for pair in self.imports.windows(2) {
-            let (a, b) = (&pair[0].symbol, &pair[1].symbol);
-            if key_of(a.as_bytes()) == key_of(b.as_bytes()) {
-                return Err(ProgramError::Collision(a.clone(), b.clone()));
-            }
-        }
+    /// Sorts the tables as the runtime expects them.
+    pub fn sort(&mut self) {
+        self.imports.sort_by_key(|i| key_of(i.name.as_bytes()));
+        self.functions.sort_by_key(|f| key_of(f.old_name.as_bytes()));
+        self.variables.sort_by_key(|v| key_of(v.name.as_bytes()));
         self.copies.sort_by_key(|c| key_of(c.name.as_bytes()));
+    }
+
+    /// The assembler text; `lineage` is the file with the contents of section `.dsu.lineage`.
+    pub fn assemble(&self, lineage: &Path) -> String {
         let mut asm = Assembly::default();
         self.header(&mut asm);
         self.records(&mut asm);
@@ -164,7 +160,7 @@ impl Manifest {
         }
         // What the compiler's start files define in an ordinary shared object: atexit refers to it.
         asm.line("\t.data\n\t.p2align 3\n\t.weak __dso_handle\n\t.hidden __dso_handle\n__dso_handle:\n\t.quad 0");
-        Ok(asm.finish(section::PATCH, "aw"))
+        asm.finish(section::PATCH, "aw")
     }
 
     fn header(&self, asm: &mut Assembly) {
@@ -205,7 +201,9 @@ impl Manifest {
         asm.line(".Ldsu_imports:");
         for i in &self.imports {
             let new_name = i.new_name.as_ref().filter(|n| **n != i.name);
-            asm.quad(key_of(i.symbol.as_bytes()));
+            // The symbol's number is put in after the link.
+            asm.long(0);
+            asm.long(i.kind);
             asm.quad(key_of(i.name.as_bytes()));
             asm.quad(if i.kind == import_kind::FOREIGN { 0 } else { i.fingerprint });
             asm.quad(key_of(new_name.unwrap_or(&i.name).as_bytes()));
@@ -215,7 +213,7 @@ impl Manifest {
                 None => asm.long(0),
             }
             asm.relative(i.fallback.as_deref());
-            asm.long(i.kind);
+            asm.long(0);
         }
         asm.line(".Ldsu_functions:");
         for f in &self.functions {

@@ -2,6 +2,8 @@
 //! patch's manifest.
 
 use dsu_abi::{PROTOCOL, key_of};
+use object::{Object, ObjectSection, ObjectSymbol};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// A function of a program or of a patch; symbols may be empty.
@@ -254,9 +256,30 @@ impl Program {
 }
 
 impl Patch {
-    pub fn assembler(&self) -> String {
+    /// The imports as they are in the manifest.
+    fn sorted_imports(&self) -> Vec<&Import> {
         let mut imports: Vec<_> = self.imports.iter().collect();
-        imports.sort_by_key(|import| key(import.symbol));
+        imports.sort_by_key(|import| key(import.name));
+        imports
+    }
+
+    /// Puts the numbers of the imports' symbols into the linked patch, as `dsu-diff` does.
+    pub fn number_imports(&self, file: &mut [u8]) {
+        let elf = object::File::parse(&*file).unwrap();
+        let undefined = elf.dynamic_symbols().filter(ObjectSymbol::is_undefined);
+        let numbers: HashMap<_, _> = undefined.map(|s| (s.name().unwrap().to_owned(), s.index().0 as u32)).collect();
+        let section = elf.section_by_name(".dsu.patch").unwrap();
+        let start = section.file_range().unwrap().0 as usize;
+        // The imports stand behind the header.
+        for (at, import) in self.sorted_imports().into_iter().enumerate() {
+            let number = numbers.get(import.symbol).copied().unwrap_or(0);
+            let place = start + 256 + at * 48;
+            file[place..place + 4].copy_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    pub fn assembler(&self) -> String {
+        let imports = self.sorted_imports();
 
         let mut e = Emitter::new();
         e.line(".section .dsu.patch, \"aR\"");
@@ -298,7 +321,8 @@ impl Patch {
         e.label(".Limports");
         for import in imports {
             let new = if import.new_name.is_empty() { import.name } else { import.new_name };
-            e.quad(key(import.symbol));
+            e.long(0);
+            e.long(import.kind);
             e.quad(key(import.name));
             e.quad(import.fingerprint);
             e.quad(key(new));
@@ -309,7 +333,7 @@ impl Patch {
                 e.string(import.new_name);
             }
             e.reference(import.fallback);
-            e.long(import.kind);
+            e.long(0);
         }
         e.label(".Lfunctions");
         for function in &self.functions {

@@ -169,6 +169,9 @@ pub fn build_patch(dir: &Path, source: &Path, patch: &Patch, flags: &[&str]) -> 
         .arg("-o")
         .arg(&output)
         .args([source.to_owned(), assembler]));
+    let mut file = std::fs::read(&output).unwrap();
+    patch.number_imports(&mut file);
+    std::fs::write(&output, file).unwrap();
     output
 }
 

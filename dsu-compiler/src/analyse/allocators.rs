@@ -1,15 +1,18 @@
 //! Which functions of the program give fresh memory: those that return what an allocator returned, possibly after a
 //! check, through local variables and other such functions.
 //!
+//! And which take it back: those that hand a parameter to `free`, or to other such functions, in every run.
+//!
 //! Only what is proven counts: a function that may also return memory that was there before (a pool, a cache, a
 //! singleton) is not an allocator, since its result may be an object that lives. Such functions can be named in
 //! `dsu.toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyse::model::{FunctionRef, Model};
+use crate::facts::freed::LEAPS;
 use crate::facts::returned::library_name;
-use crate::facts::{Argument, Returned, Source};
+use crate::facts::{Always, Argument, Returned, Source};
 
 /// A function that gives fresh memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub enum Size {
 pub struct Allocators {
     /// Functions of the program.
     found: BTreeMap<FunctionRef, Verdict>,
+    /// Those that free a parameter, with its index.
+    freeing: BTreeSet<(FunctionRef, usize)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +96,37 @@ impl Allocators {
                 }
             }
             if allocators.found.len() == before {
-                return allocators;
+                break;
             }
+        }
+        allocators.find_freeing(model);
+        allocators
+    }
+
+    fn find_freeing(&mut self, model: &Model) {
+        let units = || model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none());
+        // Where functions are left by jumps, what a function is about to free may stay.
+        let leaps = units().any(|(_, u)| u.facts.functions.iter().any(|f| LEAPS.contains(&library_name(&f.name))));
+        loop {
+            let before = self.freeing.len();
+            for (unit, h) in units().flat_map(|(unit, u)| u.facts.handed.iter().map(move |h| (unit, h))) {
+                let frees =
+                    |call: &Always| (call.first || !leaps) && self.frees(model, unit, call.callee, call.argument);
+                if h.always.iter().any(frees) {
+                    self.freeing.insert((FunctionRef { unit, function: h.function }, h.parameter));
+                }
+            }
+            if self.freeing.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Whether a function that a unit calls frees the memory that an argument points to, if it returns.
+    pub fn frees(&self, model: &Model, unit: usize, callee: usize, argument: usize) -> bool {
+        match model.body_of(unit, callee) {
+            Some(at) => self.freeing.contains(&(at, argument)),
+            None => argument == 0 && library_name(&model.units[unit].facts.functions[callee].name) == "free",
         }
     }
 

@@ -3,9 +3,9 @@
 //! Every struct is taken apart without `..`, so that a new field is not forgotten here.
 
 use crate::facts::{
-    Argument, Conversion, Creation, Definition, Field, FieldUse, Flow, Function, Handed, IndirectCall, InitializerList,
-    Item, Loop, Origin, Outcome, Reference, Release, Returned, Site, Source, Target, TypeDefinition, TypeText, TypeUse,
-    UnitFacts, UnsetLocal, Usage, Variable, VariableDefinition,
+    Always, Argument, Conversion, Creation, Definition, Field, FieldUse, Flow, Function, Handed, IndirectCall,
+    InitializerList, Item, Loop, Origin, Outcome, Reference, Release, Returned, Site, Source, Target, TypeDefinition,
+    TypeText, TypeUse, UnitFacts, UnsetLocal, Usage, Variable, VariableDefinition,
 };
 
 /// What does not fit: an index, or a place in the text.
@@ -57,13 +57,16 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
         unit.index(*inside).and(unit.place(*at))
     })?;
     all(creations, |c| unit.creation(c))?;
-    all(releases, |Release { inside, ty: _, argument }| unit.index(*inside).and(unit.range(argument.0, argument.1)))?;
+    all(releases, |Release { inside, ty: _, argument, callee, position: _ }| {
+        unit.index(*inside).and(unit.index(*callee)).and(unit.range(argument.0, argument.1))
+    })?;
     all(type_uses, |TypeUse { inside, ty: _, usage: _, file: _, line: _ }| all(inside, |f| unit.index(*f)))?;
     all(returned, |Returned { function, sources, filled: _ }| {
         unit.index(*function).and(all(sources, |s| unit.source(s)))
     })?;
-    all(handed, |Handed { function, parameter: _, to }| {
-        unit.index(*function).and(all(to, |(callee, _)| unit.index(*callee)))
+    all(handed, |Handed { function, parameter: _, to, always }| {
+        let always = all(always, |Always { callee, argument: _, first: _ }| unit.index(*callee));
+        unit.index(*function).and(all(to, |(callee, _)| unit.index(*callee))).and(always)
     })?;
     all(loops, |l| unit.a_loop(l))?;
     all(items, |Item { start, end, names: _ }| unit.range(*start, *end))

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::clang::{self, Ast, Bodies, ClangError, Node};
 use crate::facts::types::Printer;
-use crate::facts::typeuse::Collector;
+use crate::facts::typeuse::{Collector, Freed};
 use crate::facts::{
     Attributes, Conversion, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Release,
-    Returned, Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, dialect, flow,
+    Returned, Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, dialect, flow, freed,
     initializer, prune, returned, shape, usage, words,
 };
 use crate::layout::place::innermost;
@@ -237,8 +237,12 @@ impl<'t> Walker<'t> {
         let outer = self.inside.replace(index);
         let parameters: Vec<Node<'_>> = children.iter().copied().filter(|c| c.kind() == clang::PARAMETER).collect();
         for (parameter, node) in parameters.iter().enumerate().filter(|_| !system) {
-            let to = returned::handed(*node, body, self.text, &mut |callee| self.function_index(callee));
-            self.facts.handed.extend(to.map(|to| Handed { function: index, parameter, to }));
+            let text = self.text;
+            let callees = &mut |callee| self.function_index(callee);
+            if let Some(to) = returned::handed(*node, body, text, callees) {
+                let always = freed::always(*node, body, text, callees);
+                self.facts.handed.push(Handed { function: index, parameter, to, always });
+            }
         }
         if !system && returned::may_allocate(node) {
             let found = returned::of_function(&parameters, body, self.text, &mut |callee| self.function_index(callee));
@@ -564,8 +568,10 @@ impl<'t> Walker<'t> {
                 line,
             });
         }
-        if let Some((ty, argument)) = self.collector.freed(node, &self.printer) {
-            self.facts.releases.push(Release { inside, ty, argument });
+        for freed in self.collector.freed(node, &self.printer) {
+            let callee = self.function_index(freed.callee);
+            let Freed { ty, argument, position, .. } = freed;
+            self.facts.releases.push(Release { inside, ty, argument, callee, position });
         }
     }
 

@@ -14,6 +14,7 @@ pub mod content;
 mod dialect;
 pub mod extract;
 mod flow;
+pub mod freed;
 mod initializer;
 mod prune;
 pub mod returned;
@@ -479,7 +480,7 @@ pub struct Creation {
     pub line: u32,
 }
 
-/// A call of the library's `free` with a pointer to a struct.
+/// A call of the library's `free`, or of a function of the program that may free it, with a pointer to a struct.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// The function it is in, by index.
@@ -488,6 +489,10 @@ pub struct Release {
     pub ty: String,
     /// The argument.
     pub argument: (usize, usize),
+    /// The function called, by index.
+    pub callee: usize,
+    /// As which argument it gets the pointer.
+    pub position: usize,
 }
 
 /// Something that is done with a struct as a whole.
@@ -566,6 +571,19 @@ pub struct Handed {
     pub parameter: usize,
     /// The functions it is handed to, by index, and as which argument.
     pub to: Vec<(usize, usize)>,
+    /// Those of them that are called whatever happens, unless it is null.
+    pub always: Vec<Always>,
+}
+
+/// A call that is made in every run of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Always {
+    /// The function called, by index.
+    pub callee: usize,
+    /// As which argument it gets the parameter.
+    pub argument: usize,
+    /// No function is called before but the library's.
+    pub first: bool,
 }
 
 /// Where a pointer comes from.

@@ -103,6 +103,7 @@ pub(super) fn unused(facts: &mut UnitFacts, before: &UnitFacts) {
     }
     for release in &mut facts.releases {
         release.inside = functions[release.inside];
+        release.callee = functions[release.callee];
     }
     for type_use in &mut facts.type_uses {
         type_use.inside = type_use.inside.map(|i| functions[i]);
@@ -110,6 +111,7 @@ pub(super) fn unused(facts: &mut UnitFacts, before: &UnitFacts) {
     for handed in &mut facts.handed {
         handed.function = functions[handed.function];
         handed.to.iter_mut().for_each(|(callee, _)| *callee = functions[*callee]);
+        handed.always.iter_mut().for_each(|call| call.callee = functions[call.callee]);
     }
     for returned in &mut facts.returned {
         returned.function = functions[returned.function];

@@ -38,7 +38,7 @@ pub fn nested<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Source>, D::Erro
 }
 
 /// The function a call calls, as an index into the facts.
-type Index<'i, 'a> = &'i mut dyn FnMut(Node<'a>) -> usize;
+pub type Index<'i, 'a> = &'i mut dyn FnMut(Node<'a>) -> usize;
 
 /// What a function with this body returns: the sources, and whether something was copied into it.
 pub fn of_function<'a>(
@@ -317,7 +317,7 @@ fn base(node: Node<'_>) -> Node<'_> {
 }
 
 /// The local variable or parameter that an expression names.
-fn local(node: Node<'_>) -> Option<usize> {
+pub fn local(node: Node<'_>) -> Option<usize> {
     let declaration = (node.kind() == clang::DECL_REF).then(|| node.referenced()).flatten()?;
     let automatic = match declaration.kind() {
         clang::PARAMETER => true,

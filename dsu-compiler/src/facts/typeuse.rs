@@ -401,13 +401,38 @@ impl Collector {
         })
     }
 
-    /// The struct whose memory a call of the library's `free` gives back, and the argument.
-    pub fn freed(&mut self, call: Node<'_>, printer: &Printer) -> Option<(String, (usize, usize))> {
+    /// The structs whose memory a call may give back: of the library's `free`, or of a function of the program that takes
+    /// pointers to anything.
+    pub fn freed<'a>(&mut self, call: Node<'a>, printer: &Printer) -> Vec<Freed<'a>> {
         let children = call.children();
-        let [function, argument] = children.as_slice() else { return None };
-        callee(*function).filter(|f| f.in_system_header() && library_name(&f.name()) == "free")?;
-        Some((self.name(struct_pointed_to(*argument)?, printer)?, argument.range()))
+        let Some((function, arguments)) = children.split_first() else { return Vec::new() };
+        let Some(callee) = callee(*function) else { return Vec::new() };
+        let may_free = !callee.in_system_header() || library_name(&callee.name()) == "free";
+        let anything = |node: &Node<'_>| {
+            let ty = node.ty().canonical();
+            ty.kind() == clang::T_POINTER && ty.pointee().canonical().kind() == clang::T_VOID
+        };
+        let mut found = Vec::new();
+        for (position, argument) in arguments.iter().enumerate().filter(|(_, a)| may_free && anything(a)) {
+            let record = struct_pointed_to(*argument);
+            if let Some(ty) = record.and_then(|r| self.name(r, printer)) {
+                found.push(Freed { ty, argument: argument.range(), callee, position });
+            }
+        }
+        found
     }
+}
+
+/// Memory of a struct that a call may give back.
+pub struct Freed<'a> {
+    /// Canonical name of the struct.
+    pub ty: String,
+    /// The argument.
+    pub argument: (usize, usize),
+    /// The function called.
+    pub callee: Node<'a>,
+    /// As which argument it gets the pointer.
+    pub position: usize,
 }
 
 /// The pointee of the first of an expression and what it is converted from that points to a struct.

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::{FieldUse, Function, UnitFacts};
+use crate::facts::{FieldUse, Function, Release, UnitFacts};
 use crate::layout::{Shape, Shapes};
 use crate::rewrite::RewriteError;
 use crate::text::edits::Edits;
@@ -48,13 +48,6 @@ pub fn accesses(facts: &UnitFacts, text: &str, shapes: &Shapes, edits: &mut Edit
             addressing.insert(access.inside);
         }
     }
-    for release in &facts.releases {
-        // The block goes with the object.
-        if let Some(shape) = shapes.get(&release.ty).filter(|s| s.has_side_table()) {
-            let (start, end) = release.argument;
-            edits.wrap(start, end, format!("dsu_gone_{}(", shape.label), ")");
-        }
-    }
     // A variable whose address is taken cannot be `register`.
     for function in addressing {
         if let Some(d) = &facts.functions[function].definition {
@@ -62,6 +55,16 @@ pub fn accesses(facts: &UnitFacts, text: &str, shapes: &Shapes, edits: &mut Edit
         }
     }
     Ok(())
+}
+
+/// Gives the block of a side table back where its object is freed, according to `frees`.
+pub fn releases(facts: &UnitFacts, shapes: &Shapes, frees: impl Fn(&Release) -> bool, edits: &mut Edits) {
+    for release in &facts.releases {
+        if let Some(shape) = shapes.get(&release.ty).filter(|s| s.has_side_table() && frees(release)) {
+            let (start, end) = release.argument;
+            edits.wrap(start, end, format!("dsu_gone_{}(", shape.label), ")");
+        }
+    }
 }
 
 /// Whether the object is the one that a transformer is just making.

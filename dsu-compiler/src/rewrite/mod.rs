@@ -13,7 +13,7 @@ pub mod shape;
 use crate::analyse::allocators::Allocators;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::{CallRef, Place, Points, is_blocking_call};
-use crate::facts::{Function, Reference, Site, Target, UnitFacts, Usage};
+use crate::facts::{Function, Reference, Release, Site, Target, UnitFacts, Usage};
 use crate::layout::{STAMP, Shape, Shapes};
 use crate::text::edits::{Edits, Overlap};
 use crate::text::lexer::{Kind, Lexer, Token, identifier_at};
@@ -88,7 +88,7 @@ pub struct Job<'a> {
     pub labelled: &'a BTreeSet<usize>,
     /// Types whose layout is not what the source alone would give.
     pub shapes: &'a Shapes,
-    /// Functions that give fresh memory.
+    /// Functions that give fresh memory, and take it back.
     pub allocators: &'a Allocators,
     /// How calls through slots are written.
     pub calls: SlotCalls,
@@ -455,6 +455,9 @@ impl<'a> Rewriter<'a> {
         let (facts, text, shapes) = (self.facts(), self.text(), self.job.shapes);
         shape::definitions(facts, text, shapes, &mut self.edits)?;
         access::accesses(facts, text, shapes, &mut self.edits)?;
+        let (model, unit, allocators) = (self.job.model, self.job.unit, self.job.allocators);
+        let frees = |release: &Release| allocators.frees(model, unit, release.callee, release.position);
+        access::releases(facts, shapes, frees, &mut self.edits);
         initializer::lists(facts, text, shapes, &mut self.edits)
     }
 

@@ -20,6 +20,10 @@
 //! no-room: struct listed: its bytes are passed to wipe_both (main, room_reasons.c:
 //! no-room: struct gathered: its bytes are moved through iov_base
 //! no-room: struct tabled: its address and its size are put into another struct
+//! no-room: struct checked: its size is compared or kept in a variable (main, room_reasons.c:
+//! no-room: struct longer: its size is compared or kept in a variable (main, room_reasons.c:
+//! no-room: struct constant: its size is compared or kept in a variable (room_reasons.c:
+//! room: struct counted: 16
 //! no-room: struct bytes: it is cast to or from bytes (first, room_reasons.c:
 //! no-room: struct parsed: it is cast to or from bytes
 //! no-room: struct one: it is cast to or from struct two
@@ -56,6 +60,12 @@ struct enumerated { long a[9]; };
 enum { ENUMERATED = sizeof(struct enumerated) };
 struct part { long a[9]; };
 struct written { int n; struct part parts[2]; };
+struct checked { long a[9]; };
+struct longer { long a[9]; };
+struct constant { long a[9]; };
+static const size_t constant_size = sizeof(struct constant);
+struct counted { long a[9]; };
+static struct counted counted[3];
 struct compared { long a[9]; };
 struct hashed { int first; long a[9]; };
 struct copied { long a[9]; };
@@ -148,6 +158,17 @@ int main(void)
 	struct shown_too st = { { 0 } };
 	struct listed li = { { 0 } };
 	struct place pl = { { 0 }, 17 };
+
+	void *received = scratch;
+	struct checked *ch = received;
+	struct longer *lo = received;
+	size_t length = sizeof scratch;
+	if (length < sizeof *ch || sizeof(struct longer) + 8 > length)
+		return 1;
+	scratch[0] = ch->a[0] = lo->a[0] = 20;
+	for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
+		counted[i].a[0] = (long)constant_size;
+	printf("%ld %ld\n", scratch[0], counted[2].a[0]);
 
 	strcpy(f->rest, "flex");
 	strcpy(h->rest, "hack");

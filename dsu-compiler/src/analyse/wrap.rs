@@ -355,6 +355,8 @@ impl<'a> Policy<'a> {
             TypeUsage::Kept(_) if measured.contains(&(t.inside, t.ty.as_str())) => {
                 Some("its address and its size are put into another struct".into())
             }
+            // As with the length of a message before it is read.
+            TypeUsage::Compared => Some("its size is compared or kept in a variable".into()),
             TypeUsage::Asserted => Some("a constant depends on its size or an offset in it".into()),
             _ => None,
         }

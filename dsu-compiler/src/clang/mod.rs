@@ -411,6 +411,19 @@ impl<'a> Type<'a> {
         Self { ty, ast: PhantomData }
     }
 
+    /// How many members a struct or union has, those without names included.
+    pub fn member_count(self) -> usize {
+        extern "C" fn visit(_: c::CXCursor, data: c::CXClientData) -> c::CXVisitorResult {
+            // SAFETY: `data` is the number passed below; libclang calls back only during the visit.
+            unsafe { *data.cast::<usize>() += 1 };
+            c::CXVisit_Continue
+        }
+        let mut count = 0_usize;
+        // SAFETY: the visitor only touches `count`, which outlives the visit.
+        unsafe { c::clang_Type_visitFields(self.ty, visit, (&raw mut count).cast::<c_void>()) };
+        count
+    }
+
     /// The kind of the type, not looking through typedefs.
     pub fn kind(self) -> c::CXTypeKind {
         self.ty.kind

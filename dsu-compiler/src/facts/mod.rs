@@ -530,6 +530,8 @@ pub enum TypeUsage {
     Kept(String),
     /// Its size is stored in a field or an element of an initialiser.
     Measured,
+    /// Its size is compared with another, or is what a variable with static storage starts with.
+    Compared,
     /// Its size or an offset in it is part of a constant that must hold: an assertion, an array's length, a case.
     Asserted,
     /// An `offsetof` of this field stands in arithmetic other than finding the struct around a field.

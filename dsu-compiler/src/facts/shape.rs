@@ -21,7 +21,8 @@ pub(super) fn place(facts: &mut UnitFacts, text: &str, flags: &[String], members
     let mut seen = HashSet::new();
     // A struct that is defined in the declaration of a variable is part of that, too.
     facts.types.retain(|t| seen.insert((t.text.keyword, t.kind)));
-    let (packed, dialect) = (pragma_pack(text), flags.iter().any(|f| changes_layouts(f)));
+    let all = |flag: &String| flag.starts_with("-fpack-struct") || flag == "-mms-bitfields";
+    let (packed, all_packed) = (pragma_pack(text), flags.iter().any(all));
     let mut records = Vec::new();
     for t in facts.types.iter_mut().filter(|t| t.kind != TypeKind::Enum) {
         let (start, end) = (t.text.keyword, t.text.after);
@@ -36,7 +37,7 @@ pub(super) fn place(facts: &mut UnitFacts, text: &str, flags: &[String], members
     let bodies: HashSet<(usize, usize)> = facts.functions.iter().filter_map(body).collect();
     for t in facts.types.iter_mut().filter(|t| t.kind != TypeKind::Enum) {
         let own = after_semicolon(text, t.text.close + 1).unwrap_or(t.text.close + 1);
-        t.attributed = dialect
+        t.attributed |= all_packed
             || packed.iter().any(|(from, to)| (*from..*to).contains(&t.text.keyword))
             || has_layout_attribute(text.get(..own).unwrap_or(""), t.text.keyword)
             || t.fields.iter().any(misplaced);
@@ -44,11 +45,6 @@ pub(super) fn place(facts: &mut UnitFacts, text: &str, flags: &[String], members
             surround(&mut t.text, &facts.items, &bodies, text, &records, members);
         }
     }
-}
-
-/// Whether a flag lets the compiler lay out structs in other ways than those of the platform.
-fn changes_layouts(flag: &str) -> bool {
-    ["-fpack-struct", "-fms-extensions", "-fplan9-extensions"].iter().any(|f| flag.starts_with(f))
 }
 
 /// Whether a field stands where its type alone would not be.

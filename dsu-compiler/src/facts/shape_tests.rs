@@ -106,6 +106,24 @@ fn layouts_by_attribute_and_open_ends_are_known() -> Outcome {
 }
 
 #[test]
+fn extensions_decide_on_the_layout_of_those_that_use_them() -> Outcome {
+    let mut image = unit(
+        "struct base { int a; char b; };\n\
+         struct derived { struct base; int c; };\n\
+         struct usual { struct base base; struct { int x; }; union { int y; long z; }; int : 3; };\n\
+         typedef struct base other;\n\
+         struct again { int d; other; };\n\
+         struct inside { struct derived derived; };\n",
+    );
+    image.flags = vec!["-fms-extensions".into()];
+    let facts = facts(&image)?;
+    assert_eq!(facts.errors, Vec::<String>::new());
+    let attributed: Vec<&str> = facts.types.iter().filter(|t| t.attributed).map(|t| t.name.as_str()).collect();
+    assert_eq!(attributed, ["struct derived", "struct again"]);
+    Ok(())
+}
+
+#[test]
 fn room_changes_sizes_wherever_they_matter() -> Outcome {
     let image = unit(
         "struct conn { long id; char name[60] };\n\

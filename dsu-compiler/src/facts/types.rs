@@ -123,7 +123,7 @@ impl Printer {
             clang::UNION => TypeKind::Union,
             _ => TypeKind::Enum,
         };
-        let fields = if kind == TypeKind::Enum {
+        let fields: Vec<Field> = if kind == TypeKind::Enum {
             node.children()
                 .into_iter()
                 .filter(|c| c.kind() == clang::ENUM_CONSTANT)
@@ -157,6 +157,8 @@ impl Printer {
                 .collect()
         };
         let (size, align) = (node.ty().size()?, node.ty().align()?);
+        // `struct tag;` as a member, which some dialects take for the members of that struct, is not among the children.
+        let embeds = kind != TypeKind::Enum && node.ty().member_count() != fields.len();
         Some(TypeDefinition {
             name,
             kind,
@@ -164,7 +166,7 @@ impl Printer {
             align,
             fields,
             text: TypeText::default(),
-            attributed: false,
+            attributed: embeds,
             flexible: is_flexible(node),
             local: false,
             file,

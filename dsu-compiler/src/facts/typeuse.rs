@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::clang::{self, Node, Type};
 use crate::facts::returned::{bare, callee, library_name};
 use crate::facts::types::Printer;
+use crate::facts::usage::operator_text;
 use crate::facts::{TypeUsage, TypeUse};
 use crate::text::lexer::Lexer;
 
@@ -226,7 +227,11 @@ impl Collector {
         if counts_elements(path, text) {
             return;
         }
+        let compared = is_compared(path, text);
         for name in self.measured(node, printer, text) {
+            if compared {
+                self.note(node, name.clone(), TypeUsage::Compared);
+            }
             self.note(node, name, usage.clone());
         }
     }
@@ -561,6 +566,23 @@ fn counts_elements(path: &[Node<'_>], text: &str) -> bool {
     let between = text.get(left.range().1..right.range().0).unwrap_or("");
     let divides = Lexer::new(between, 0).any(|t| between.get(t.start..t.end) == Some("/"));
     divides && [left, right].into_iter().all(|n| bare(*n).kind() == clang::SIZEOF)
+}
+
+/// Whether a size, or a sum with it, is compared, or the value of a variable with static storage.
+fn is_compared(path: &[Node<'_>], text: &str) -> bool {
+    for around in path.iter().rev() {
+        match around.kind() {
+            clang::PAREN | clang::UNEXPOSED_EXPR | clang::CAST => {}
+            clang::BINARY => match operator_text(*around, text).as_deref() {
+                Some("==" | "!=" | "<" | ">" | "<=" | ">=") => return true,
+                Some("+" | "-" | "*") => {}
+                _ => return false,
+            },
+            clang::VARIABLE => return around.has_global_storage(),
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// The field that a value is stored in, or the empty string for an element of an initialiser.

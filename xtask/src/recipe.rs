@@ -228,12 +228,20 @@ pub struct Updates {
     pub undo: bool,
 }
 
-/// A change that the series lacks, made after it: one piece of text in one file for another.
+/// A change that the series lacks, made after it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Edit {
     /// Its name, as of a patch.
     pub name: String,
+    /// What it replaces.
+    pub changes: Vec<Replacement>,
+}
+
+/// One piece of text in one file for another.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Replacement {
     /// The file, relative to the tree.
     pub file: String,
     /// What is there once.

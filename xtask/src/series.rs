@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     cmd,
-    recipe::Edit,
+    recipe::{Edit, Replacement},
     tools::{self, Diff},
 };
 
@@ -47,7 +47,7 @@ impl Patch {
         let fits = |path: &String| endings.iter().any(|ending| path.ends_with(ending.as_str()));
         match &self.change {
             Change::File { touched, .. } => touched.iter().any(fits),
-            Change::Edit(edit) => fits(&edit.file),
+            Change::Edit(edit) => edit.changes.iter().any(|change| fits(&change.file)),
         }
     }
 
@@ -60,11 +60,13 @@ impl Patch {
                     .with_context(|| format!("patch {}", self.name))?;
             }
             Change::Edit(edit) => {
-                let path = tree.join(&edit.file);
-                let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-                let places = text.matches(&edit.from).count();
-                ensure!(places == 1, "{}: {:?} is there {places} times in {}", edit.name, edit.from, edit.file);
-                fs::write(path, text.replace(&edit.from, &edit.to))?;
+                for Replacement { file, from, to } in &edit.changes {
+                    let path = tree.join(file);
+                    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+                    let places = text.matches(from).count();
+                    ensure!(places == 1, "{}: {from:?} is there {places} times in {file}", edit.name);
+                    fs::write(path, text.replace(from, to))?;
+                }
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ extern void wrong_size(void) __attribute__((error("struct checked has the wrong 
 
 int check(struct checked *c)
 {
-	if (sizeof *c != 72)
+	if (sizeof *c % 72)
 		wrong_size();
 	return (int)c->a[0];
 }

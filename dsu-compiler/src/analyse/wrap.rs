@@ -357,6 +357,14 @@ impl<'a> Policy<'a> {
             }
             // As with the length of a message before it is read.
             TypeUsage::Compared => Some("its size is compared or kept in a variable".into()),
+            TypeUsage::Short => Some(
+                "memory for part of it is measured: something is taken from its size, or added to an offset in it"
+                    .into(),
+            ),
+            TypeUsage::Sham { callee, by } if self.allots(unit, callee) && !self.begins_with(by, &t.ty) => {
+                let told = if *by == t.ty { "an offset in it".into() } else { format!("the size of {by}") };
+                Some(format!("it is made by {callee} with {told}"))
+            }
             TypeUsage::Asserted => Some("a constant depends on its size or an offset in it".into()),
             _ => None,
         }
@@ -391,6 +399,13 @@ impl<'a> Policy<'a> {
 
     fn is_allocator(&self, unit: usize, callee: &str) -> bool {
         self.allocators.named(self.model, unit, callee).is_some_and(|a| !a.shared)
+    }
+
+    /// Whether a function gives memory, fresh or not.
+    fn allots(&self, unit: usize, callee: &str) -> bool {
+        let function = self.model.units[unit].facts.functions.iter().position(|f| f.name == callee);
+        let doubtful = |f| self.allocators.is_doubtful(self.model, unit, f);
+        self.is_allocator(unit, callee) || function.is_some_and(doubtful)
     }
 
     fn is_shared(&self, unit: usize, callee: &str) -> bool {

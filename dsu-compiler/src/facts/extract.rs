@@ -557,7 +557,7 @@ impl<'t> Walker<'t> {
 
     fn creation<'a>(&mut self, node: Node<'a>, path: &[Node<'a>]) {
         let Some(inside) = self.inside.filter(|_| !self.in_system_function()) else { return };
-        if let Some(made) = self.collector.made(node, path, &self.printer) {
+        if let Some(made) = self.collector.made(node, path, &self.printer, self.text) {
             let (callee, line) = (self.function_index(made.callee), node.presumed().1);
             self.facts.creations.push(Creation {
                 inside,

@@ -551,6 +551,16 @@ pub enum TypeUsage {
     /// Its size is an argument of the function of this name; empty for a call through a pointer, and where it is used
     /// otherwise.
     Sized(String),
+    /// Something is taken from its size, or added to an offset in it: as many bytes end before the struct does, or were meant
+    /// to end with its last field.
+    Short,
+    /// A pointer to it comes from the function of this name, which is told the size of another struct or union.
+    Sham {
+        /// The function called.
+        callee: String,
+        /// Whose size it is told; the struct itself if it is told an offset in it.
+        by: String,
+    },
 }
 
 /// What a function that returns a pointer to anything, or to characters, returns.

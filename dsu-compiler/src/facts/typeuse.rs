@@ -75,6 +75,7 @@ impl Collector {
                     self.gives(variable, children.get(1).copied());
                 }
                 self.distance(node, printer, text);
+                self.shortened(node, printer, text);
                 self.by_value(node, TypeUsage::Assigned, printer);
             }
             _ => {}
@@ -281,6 +282,41 @@ impl Collector {
         }
     }
 
+    /// `sizeof (struct foo) - 50`, `offsetof (struct foo, name) + length`: how far it is to some place inside a struct.
+    fn shortened(&mut self, node: Node<'_>, printer: &Printer, text: &str) {
+        let children = node.children();
+        let [left, right] = children.as_slice() else { return };
+        let between = text.get(left.range().1..right.range().0).unwrap_or("");
+        let mut names = Vec::new();
+        match Lexer::new(between, 0).find_map(|t| between.get(t.start..t.end).filter(|t| ["-", "+"].contains(t))) {
+            // From a field to the end of the struct is a part of it that is as long as it should be.
+            Some("-") if !mentions_offset(*right, text) => self.sizes_in(*left, printer, text, &mut names),
+            Some("+") if node.ty().canonical().is_number() => {
+                let offsets = [left, right].into_iter().filter_map(|side| offset_in(bare(*side), text));
+                names.extend(offsets.filter_map(|record| self.name(record, printer)));
+            }
+            _ => {}
+        }
+        for name in names {
+            self.note(node, name, TypeUsage::Short);
+        }
+    }
+
+    /// Notes what else than its own size the function is told that a struct's memory comes from.
+    fn sham(&mut self, call: Node<'_>, made: &Made<'_>, printer: &Printer, text: &str) {
+        let children = call.children();
+        let (mut sizes, mut offset) = (Vec::new(), false);
+        for argument in children.iter().skip(1) {
+            self.sizes_in(*argument, printer, text, &mut sizes);
+            let record = offset_in(bare(*argument), text).and_then(|r| self.name(r, printer));
+            offset |= record.as_ref() == Some(&made.ty);
+        }
+        let by = if offset { Some(made.ty.clone()) } else { sizes.first().cloned() };
+        if let Some(by) = by.filter(|_| !sizes.contains(&made.ty)) {
+            self.note(call, made.ty.clone(), TypeUsage::Sham { callee: made.callee.name(), by });
+        }
+    }
+
     fn call(&mut self, node: Node<'_>, printer: &Printer, text: &str) {
         let children = node.children();
         let Some((function, arguments)) = children.split_first() else { return };
@@ -385,7 +421,7 @@ impl Collector {
     }
 
     /// What a call makes, if its result becomes a pointer to a struct of the program.
-    pub fn made<'a>(&mut self, call: Node<'a>, path: &[Node<'a>], printer: &Printer) -> Option<Made<'a>> {
+    pub fn made<'a>(&mut self, call: Node<'a>, path: &[Node<'a>], printer: &Printer, text: &str) -> Option<Made<'a>> {
         let result = call.ty().canonical();
         let pointee = (result.kind() == clang::T_POINTER).then(|| result.pointee().canonical())?;
         if pointee.kind() != clang::T_VOID && !(pointee.is_number() && pointee.size() == Some(1)) {
@@ -399,11 +435,13 @@ impl Collector {
             .find_map(|ty| (ty.kind() == clang::T_POINTER).then(|| Self::record(ty.pointee())).flatten())?;
         let children = call.children();
         let (function, arguments) = children.split_first()?;
-        Some(Made {
+        let made = Made {
             ty: self.name(record, printer)?,
             callee: callee(*function)?,
             arguments: arguments.iter().map(|a| a.range()).collect(),
-        })
+        };
+        self.sham(call, &made, printer, text);
+        Some(made)
     }
 
     /// The structs whose memory a call may give back: of the library's `free`, or of a function of the program that takes

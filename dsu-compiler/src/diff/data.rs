@@ -15,7 +15,7 @@ use crate::diff::pairing::Pairing;
 use crate::diff::statics::{Match, Statics};
 use crate::diff::still::Still;
 use crate::diff::types::Types;
-use crate::facts::{TypeDefinition, UnitFacts, Variable, content, fingerprint, same_type};
+use crate::facts::{TypeDefinition, UnitFacts, Variable, content, fingerprint, readable, same_type};
 use crate::program::registered_variables;
 
 /// What the patch does with a variable.
@@ -253,9 +253,9 @@ impl Decider<'_> {
             "variable {} changed its type from {}{} to {}{}",
             self.describe(at),
             o.storage(),
-            o.ty,
+            readable(&o.ty),
             v.storage(),
-            v.ty
+            readable(&v.ty)
         );
         let problem = if v.thread_local || o.thread_local {
             Some("a thread-local variable has one value in each thread, which cannot be carried over: give the new variable another name, \

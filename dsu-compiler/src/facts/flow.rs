@@ -348,7 +348,7 @@ impl Climb<'_, '_> {
     /// An argument of a library function.
     fn lent(&mut self, call: Node<'_>, child: Node<'_>, depth: Depth) -> Option<State> {
         let pointee = child.ty().canonical().pointee().canonical();
-        let known = pointee.is_const() && (borrows(call) || calls_library(call) && !gives_pointer(call));
+        let known = pointee.is_const() && (borrows(call) || calls_library(call) && !gives_pointer(call, child));
         if !known {
             return self.lost(depth);
         }

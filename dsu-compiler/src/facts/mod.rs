@@ -707,11 +707,29 @@ pub struct Field {
 impl Field {
     /// Its type in words, with the width of a bit-field.
     pub fn described(&self) -> String {
+        let ty = readable(&self.ty);
         match self.bits {
-            Some(bits) => format!("{}:{bits}", self.ty),
-            None => self.ty.clone(),
+            Some(bits) => format!("{ty}:{bits}"),
+            None => ty,
         }
     }
+}
+
+/// A canonical type for people: of structs and unions without a name, what they have inside is left out.
+pub fn readable(ty: &str) -> String {
+    let mut depth = 0usize;
+    let mut text = String::new();
+    for c in ty.chars() {
+        depth -= usize::from(c == '}' && depth > 0);
+        if depth == 0 {
+            text.push(c);
+        }
+        if c == '{' {
+            text.push_str(if depth == 0 { "..." } else { "" });
+            depth += 1;
+        }
+    }
+    text
 }
 
 /// A loop.

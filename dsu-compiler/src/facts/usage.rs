@@ -202,7 +202,7 @@ fn climb_pointer(parent: Node<'_>, child: Node<'_>, text: &str, element: bool) -
             clang::T_POINTER => Step::Climb(State::Lent),
             _ => Step::Done(Usage::Lend),
         },
-        clang::CALL if points_to_const() && gives_pointer(parent) => Step::Done(Usage::Escape),
+        clang::CALL if points_to_const() && gives_pointer(parent, child) => Step::Done(Usage::Escape),
         clang::CALL if points_to_const() && calls_library(parent) => Step::Done(Usage::Point),
         _ if points_to_const() => Step::Done(keep),
         _ => Step::Done(Usage::Escape),
@@ -264,9 +264,13 @@ pub(super) fn is_implicit(parent: Node<'_>, child: Node<'_>) -> bool {
     parent.range() == child.range()
 }
 
-/// Whether a call may give back a pointer into what it got as pointer to `const`, for writing: as `strchr`, `bsearch` and
-/// `strtol` do.
-pub(super) fn gives_pointer(call: Node<'_>) -> bool {
+/// Functions that look through the arguments of a program: into these they give pointers back, not into their tables of
+/// options.
+const OPTIONS: &[&str] = &["getopt", "getopt_long", "getopt_long_only"];
+
+/// Whether a call may give back a pointer into an argument that it got as pointer to `const`, for writing: as `strchr`,
+/// `bsearch` and `strtol` do.
+pub(super) fn gives_pointer(call: Node<'_>, argument: Node<'_>) -> bool {
     let writable = |ty: clang::Type<'_>| {
         let ty = ty.canonical();
         ty.kind() == clang::T_POINTER && {
@@ -276,7 +280,11 @@ pub(super) fn gives_pointer(call: Node<'_>) -> bool {
     };
     let to_writable =
         |ty: clang::Type<'_>| ty.canonical().kind() == clang::T_POINTER && writable(ty.canonical().pointee());
-    writable(call.ty()) || call.children().iter().skip(1).any(|argument| to_writable(argument.ty()))
+    let options = callee(call).is_some_and(|f| OPTIONS.contains(&f.name().as_str()));
+    match options {
+        true => to_writable(argument.ty()),
+        false => writable(call.ty()) || call.children().iter().skip(1).any(|argument| to_writable(argument.ty())),
+    }
 }
 
 pub(super) fn is_first(parent: Node<'_>, child: Node<'_>) -> bool {

@@ -99,6 +99,15 @@ pub fn wanted(bytes: &[u8]) -> Result<HashSet<String>> {
     Room::new(bytes).names(file.dynamic_symbols().filter(|s| s.is_global() && s.is_undefined()))
 }
 
+/// The symbols that a shared library defines for others.
+///
+/// # Errors
+/// When it is no ELF file, or a damaged one.
+pub fn offered(bytes: &[u8]) -> Result<HashSet<String>> {
+    let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(bytes)?;
+    Room::new(bytes).names(file.dynamic_symbols().filter(|s| s.is_global() && !s.is_undefined()))
+}
+
 /// How many bytes of names are believed. They may share their ends, but in a damaged file each of very many could be as
 /// long as the file.
 struct Room(usize);

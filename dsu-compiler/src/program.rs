@@ -84,7 +84,10 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
             restore(&mut model, &natural);
             continue;
         }
-        let graph = CallGraph::new(&model);
+        let graph = CallGraph::new(&model, |name| {
+            let kept = model.units.iter().filter(|u| u.kept.is_some());
+            input.may_call_back(name) || kept.flat_map(|u| &u.defines).any(|(defined, _)| defined == name)
+        });
         let points = Points::new(&model, &graph, &input.config)?;
         let slots = slots(&model, &points);
         let variables = registered_variables(&model);

@@ -2,7 +2,7 @@
 //!
 //! A call through a pointer may reach every function of that type whose address goes anywhere but
 //! straight into a library. Calls back out of libraries are not seen: a function only called so has
-//! no callers here.
+//! no callers here, but for who may be on the stack below it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -20,12 +20,14 @@ pub struct CallGraph {
     callers: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
     /// Functions that call a library function that waits.
     waiting: BTreeSet<FunctionRef>,
+    /// Functions that a library calls back, and who may be waiting in that library then.
+    called_back: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
 }
 
 impl CallGraph {
-    /// Builds the graph.
-    pub fn new(model: &Model) -> Self {
-        let mut graph = Self::default();
+    /// Builds the graph. `calls_back`: whether a function of this name, of a library, may call what it was given before.
+    pub fn new(model: &Model, calls_back: impl Fn(&str) -> bool) -> Self {
+        let mut graph = Self { called_back: called_back(model, calls_back), ..Self::default() };
         each_call(model, |call| {
             for callee in &call.callees {
                 graph.callers.entry(*callee).or_default().insert(call.caller);
@@ -42,7 +44,11 @@ impl CallGraph {
 
     /// Functions that can be on the stack below `function`: its callers, and theirs.
     pub fn ancestors(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
-        reach(&self.callers, [function])
+        let mut callers = self.callers.clone();
+        for (function, below) in &self.called_back {
+            callers.entry(*function).or_default().extend(below);
+        }
+        reach(&callers, [function])
     }
 
     /// Functions on the way from `function` to a library call that waits.
@@ -93,6 +99,39 @@ impl CallGraph {
         let roots = model.definitions().filter(|at| self.callers.get(at).is_none_or(BTreeSet::is_empty));
         reach(&edges, roots).into_iter().collect()
     }
+}
+
+/// Who may be on the stack below functions that libraries call back: who hands one to a library function, which may call it at
+/// once; and who calls functions of a library that calls back what it was given in an earlier call.
+fn called_back(model: &Model, calls_back: impl Fn(&str) -> bool) -> HashMap<FunctionRef, BTreeSet<FunctionRef>> {
+    let mut found: HashMap<FunctionRef, BTreeSet<FunctionRef>> = HashMap::new();
+    let (mut kept, mut entering) = (BTreeSet::new(), BTreeSet::new());
+    let mut known: HashMap<(usize, usize), bool> = HashMap::new();
+    for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+        let mut strange = |function: usize| {
+            *known.entry((unit, function)).or_insert_with(|| calls_back(&u.facts.functions[function].symbol))
+        };
+        for reference in &u.facts.references {
+            let (Target::Function(target), Some(inside)) = (reference.target, reference.inside) else { continue };
+            let inside = FunctionRef { unit, function: inside };
+            match reference.usage {
+                Usage::Call(..) if model.program_body_of(unit, target).is_none() && strange(target) => {
+                    entering.insert(inside);
+                }
+                Usage::Argument(to) if model.program_body_of(unit, to).is_none() && !model.starts_threads(unit, to) => {
+                    if let Some(at) = model.body_of(unit, target) {
+                        found.entry(at).or_default().insert(inside);
+                        kept.extend(strange(to).then_some(at));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    for at in kept {
+        found.entry(at).or_default().extend(&entering);
+    }
+    found
 }
 
 /// A call in the program's text.

@@ -272,10 +272,42 @@ impl Model {
         })
     }
 
-    /// Functions that are handed to the library to be run by threads.
+    /// Functions that are handed to the library to be run by threads, directly or by a function of the program.
     pub fn thread_functions(&self) -> BTreeSet<FunctionRef> {
-        let creates = |unit: usize, to: usize| THREADS.contains(&self.units[unit].facts.functions[to].name.as_str());
-        self.addresses(|unit, usage| matches!(usage, Usage::Argument(to) if creates(unit, to)))
+        let starters = self.thread_starters();
+        let creates = |unit: usize, to: usize| {
+            let body = self.body_of(unit, to);
+            self.starts_threads(unit, to) || body.is_some_and(|at| starters.contains(&at))
+        };
+        let mut found = self.addresses(|unit, usage| matches!(usage, Usage::Argument(to) if creates(unit, to)));
+        // A function of the program may be given others, too.
+        found.retain(|at| ["fn(*void)->*void", "fn(*void)->int"].contains(&self.function(*at).prototype.as_str()));
+        found
+    }
+
+    /// Whether a unit knows a function as one that starts threads.
+    pub fn starts_threads(&self, unit: usize, function: usize) -> bool {
+        THREADS.contains(&self.units[unit].facts.functions[function].name.as_str())
+    }
+
+    /// Functions that start threads which run what they are given: no function is named there.
+    fn thread_starters(&self) -> BTreeSet<FunctionRef> {
+        let (mut starters, mut naming) = (BTreeSet::new(), BTreeSet::new());
+        for (unit, u) in self.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            for reference in &u.facts.references {
+                let (Target::Function(target), Some(function)) = (reference.target, reference.inside) else { continue };
+                match reference.usage {
+                    Usage::Call(..) if self.starts_threads(unit, target) => {
+                        starters.insert(FunctionRef { unit, function });
+                    }
+                    Usage::Argument(to) if self.starts_threads(unit, to) => {
+                        naming.insert(FunctionRef { unit, function });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        &starters - &naming
     }
 
     fn addresses(&self, wanted: impl Fn(usize, Usage) -> bool) -> BTreeSet<FunctionRef> {

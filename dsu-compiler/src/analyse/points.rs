@@ -286,7 +286,16 @@ pub fn pointless_threads(model: &Model, points: &Points) -> Vec<String> {
             f.name
         )
     };
-    model.thread_functions().difference(&points.path).map(|at| note(*at)).collect()
+    let mut notes: Vec<String> = model.thread_functions().difference(&points.path).map(|at| note(*at)).collect();
+    let main = model.definitions().find(|at| model.function(*at).name == "main");
+    if !points.list.is_empty() && main.is_some_and(|at| !points.path.contains(&at)) {
+        notes.push(
+            "the thread that runs main has no update point: while it runs, no patch can be applied; if it waits in a library that \
+             calls functions of the program back, name one of these in dsu.toml, with entry = true"
+                .to_owned(),
+        );
+    }
+    notes
 }
 
 /// Points that the source itself declares.

@@ -136,7 +136,8 @@ struct Waits<'a> {
 
 impl<'a> Waits<'a> {
     fn new(model: &'a Model) -> Self {
-        let graph = CallGraph::new(model);
+        // What libraries call back is no part of a loop.
+        let graph = CallGraph::new(model, |_| false);
         let mut callers: Vec<BTreeSet<FunctionRef>> = vec![BTreeSet::new(); KINDS.len()];
         for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
             for r in &u.facts.references {

@@ -124,6 +124,8 @@ pub struct Inputs {
     pub archives: HashMap<String, Archive>,
     /// Symbols that shared libraries of the link expect elsewhere.
     pub shared: HashSet<String>,
+    /// Symbols that shared libraries of the link define, the C library's aside.
+    pub libraries: HashSet<String>,
 }
 
 impl Inputs {
@@ -198,8 +200,11 @@ impl Inputs {
             }
             Some(ET_DYN) => {
                 let bytes = fs::read(path).map_err(at(path))?;
-                let wanted = elf::wanted(&bytes);
-                self.shared.extend(wanted.map_err(|source| DriverError::Elf { object: path.to_owned(), source })?);
+                let damaged = |source| DriverError::Elf { object: path.to_owned(), source };
+                self.shared.extend(elf::wanted(&bytes).map_err(damaged)?);
+                if !is_c_library(path) {
+                    self.libraries.extend(elf::offered(&bytes).map_err(damaged)?);
+                }
             }
             _ => {}
         }
@@ -245,6 +250,13 @@ fn source(index: usize) -> LinkedFile {
         slim_lto: false,
         problem: None,
     }
+}
+
+/// Whether a shared library is part of the C library, or the compiler's own.
+fn is_c_library(path: &str) -> bool {
+    let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split(['.', '-']).next().unwrap_or("");
+    matches!(stem, "libc" | "libm" | "libmvec" | "libpthread" | "librt" | "libdl" | "libutil" | "libgcc_s" | "ld")
 }
 
 /// What kind of ELF file a file is, by its first bytes.

@@ -28,6 +28,8 @@ pub struct LinkInput {
     pub exported: HashSet<String>,
     /// Symbols that the shared libraries of the link expect elsewhere.
     pub shared: HashSet<String>,
+    /// Symbols that shared libraries of the link define, the C library's aside.
+    pub libraries: HashSet<String>,
     /// Update points and so on.
     pub config: Config,
     /// The output, as named on the command line.
@@ -44,6 +46,13 @@ impl LinkInput {
     /// Whether the program exports all its symbols: it is linked with `-rdynamic`.
     pub fn exports_all(&self) -> bool {
         self.exported.contains("main")
+    }
+
+    /// Whether a function of this name, which no unit defines, may call back functions that it was given in an earlier call:
+    /// one of the C library does not.
+    pub fn may_call_back(&self, function: &str) -> bool {
+        let foreign = || self.foreign.iter().any(|o| o.defined.iter().any(|d| d.name == function));
+        self.libraries.contains(function) || foreign()
     }
 
     /// Exported symbols that code outside of the executable may use by their names: what a shared library takes from the

@@ -200,6 +200,7 @@ impl<'a> Maker<'a> {
             defined,
             exported: plain.exported,
             shared: self.inputs.shared.clone(),
+            libraries: self.inputs.libraries.clone(),
             config,
             output: self.name.clone(),
             jobs: scheduler::jobs(),

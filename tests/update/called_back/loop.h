@@ -1,0 +1,2 @@
+void loop_add(int (*callback)(void));
+void loop_run(void);

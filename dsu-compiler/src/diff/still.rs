@@ -72,16 +72,21 @@ impl Still {
             let facts = &old.model.units[at.unit].facts;
             let f = &facts.functions[at.function];
             let file = f.definition.as_ref().map_or("", |d| d.file.as_str());
+            let mut uses: BTreeMap<(&str, &str), BTreeSet<u32>> = BTreeMap::new();
             for u in facts.field_uses.iter().filter(|u| u.inside == at.function) {
                 // What was read or written before does not matter; an address that was taken then is used later.
                 let runs = u.at >= *from || u.addressed;
                 if runs && lost.get(u.ty.as_str()).is_some_and(|fields| fields.contains(u.field.as_str())) {
-                    found.push(format!(
-                        "the old version of function {} can still run after the update ({why}), and uses field {} of {} ({file}:{}), which \
-                         is removed or has a new type: keep that field, move the update point, or if it only has another name now, say so (`#pragma dsu rename`)",
-                        f.name, u.field, u.ty, u.line
-                    ));
+                    uses.entry((&u.field, &u.ty)).or_default().insert(u.line);
                 }
+            }
+            for ((field, ty), lines) in uses {
+                found.push(format!(
+                    "the old version of function {} can still run after the update ({why}), and uses field {field} of {ty} ({file}:{}), which \
+                     is removed or has a new type: keep that field, move the update point, or if it only has another name now, say so (`#pragma dsu rename`)",
+                    f.name,
+                    some_of(&lines)
+                ));
             }
             for u in facts.type_uses.iter().filter(|u| u.inside == Some(at.function)) {
                 // Wherever it stands: what is done with a number may be done later.
@@ -141,6 +146,13 @@ impl Still {
         let Live { why, .. } = self.functions.get(&at)?;
         Some(format!("function {} ({why})", old.model.function(at).name))
     }
+}
+
+/// Lines in words: the first few.
+fn some_of(lines: &BTreeSet<u32>) -> String {
+    let first: Vec<String> = lines.iter().take(3).map(u32::to_string).collect();
+    let more = lines.len() - first.len();
+    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 /// Whether a new field lies where nothing was declared: copies that old code makes leave it out.

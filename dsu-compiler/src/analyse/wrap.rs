@@ -134,7 +134,7 @@ pub fn decide(
     input: &LinkInput,
     excluded: &BTreeMap<String, String>,
 ) -> Wrapping {
-    let mut policy = Policy { model, allocators, input, types: types(model), reasons: BTreeMap::new() };
+    let mut policy = Policy { model, allocators, input, uses: Uses::new(model, allocators), reasons: BTreeMap::new() };
     policy.configured(excluded);
     policy.definitions();
     policy.kept_units();
@@ -161,13 +161,13 @@ struct Policy<'a> {
     model: &'a Model,
     allocators: &'a Allocators,
     input: &'a LinkInput,
-    types: BTreeMap<&'a str, Vec<(usize, &'a TypeDefinition)>>,
+    uses: Uses<'a>,
     reasons: BTreeMap<String, Vec<Reason>>,
 }
 
 impl<'a> Policy<'a> {
     fn refuse(&mut self, name: &str, reason: Reason) {
-        if self.types.contains_key(name) {
+        if self.uses.types.contains_key(name) {
             let reasons = self.reasons.entry(name.to_owned()).or_default();
             // One of a kind is enough, the first.
             if !reasons.iter().any(|r| (r.inside, r.soft) == (reason.inside, reason.soft)) {
@@ -187,7 +187,7 @@ impl<'a> Policy<'a> {
             self.refuse(name, Reason::hard(reason.clone()));
         }
         if config.wrap == Some(false) {
-            for name in self.types.keys().copied().collect::<Vec<_>>() {
+            for name in self.uses.types.keys().copied().collect::<Vec<_>>() {
                 self.refuse(name, Reason::soft("dsu.toml says so: [types] wrap = false").own());
             }
         }
@@ -196,7 +196,7 @@ impl<'a> Policy<'a> {
     /// What the definitions themselves say.
     fn definitions(&mut self) {
         let all: Vec<(&str, Vec<(usize, &TypeDefinition)>)> =
-            self.types.iter().map(|(name, list)| (*name, list.clone())).collect();
+            self.uses.types.iter().map(|(name, list)| (*name, list.clone())).collect();
         for (name, list) in all {
             let Some((first_unit, first)) = list.first().copied() else { continue };
             if let Some((unit, other)) = list.iter().find(|(_, t)| t.layout() != first.layout()) {
@@ -241,7 +241,7 @@ impl<'a> Policy<'a> {
                 .filter_map(|t| u.image.text.get(t.start..t.end))
                 .collect();
             let known = |name: &&str| words.contains(name.split(' ').nth(1).unwrap_or(name));
-            for name in self.types.keys().copied().filter(known).collect::<Vec<_>>() {
+            for name in self.uses.types.keys().copied().filter(known).collect::<Vec<_>>() {
                 self.refuse(name, reason.clone());
             }
         }
@@ -298,7 +298,7 @@ impl<'a> Policy<'a> {
         let mut todo: Vec<String> = names_in(ty).map(|(name, _)| name.to_owned()).collect();
         let mut seen = HashSet::new();
         while let Some(name) = todo.pop() {
-            let Some(list) = self.types.get(name.as_str()).filter(|_| seen.insert(name.clone())) else { continue };
+            let Some(list) = self.uses.types.get(name.as_str()).filter(|_| seen.insert(name.clone())) else { continue };
             let fields = list.iter().flat_map(|(_, t)| &t.fields);
             todo.extend(fields.flat_map(|f| names_in(&f.ty)).map(|(name, _)| name.to_owned()));
             let reason = Reason { text: text.to_owned(), inside: true, soft };
@@ -310,24 +310,189 @@ impl<'a> Policy<'a> {
     fn uses(&mut self) {
         let model = self.model;
         for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
-            let measured: HashSet<(Option<usize>, &str)> = u
-                .facts
-                .type_uses
-                .iter()
-                .filter(|t| t.usage == TypeUsage::Measured)
-                .map(|t| (t.inside, t.ty.as_str()))
-                .collect();
+            let measured = self.uses.measured(unit);
             for t in &u.facts.type_uses {
-                if let Some(text) = self.objection(unit, t, &measured) {
-                    let place = self.place(unit, t.inside, t.line);
-                    let place = if t.file.is_empty() { place } else { format!("{}:{}", t.file, t.line) };
-                    let text = format!("{text} ({place})");
-                    // A type that is asserted upon would not compile.
-                    let asserted = t.usage == TypeUsage::Asserted;
-                    self.refuse(&t.ty, if asserted { Reason::hard(text) } else { Reason::soft(text) });
+                if let Some(text) = self.uses.objection(unit, t, &measured) {
+                    let text = self.uses.with_place(unit, t, text);
+                    // A type that is asserted upon would not compile, and the room of one that ends early is not its own.
+                    let sure = matches!(t.usage, TypeUsage::Asserted | TypeUsage::Short | TypeUsage::Sham { .. });
+                    self.refuse(&t.ty, if sure { Reason::hard(text) } else { Reason::soft(text) });
                 }
             }
         }
+    }
+
+    /// Memory that other processes may see.
+    fn memory(&mut self) {
+        let model = self.model;
+        for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            for c in &u.facts.creations {
+                if self.allocators.get(model, unit, c.callee).is_some_and(|a| a.shared) {
+                    let (callee, place) =
+                        (&u.facts.functions[c.callee].name, self.uses.place(unit, Some(c.inside), c.line));
+                    let text = format!("it may be in memory shared with others, from {callee} ({place})");
+                    self.refuse(&c.ty, Reason::soft(text));
+                }
+            }
+        }
+    }
+
+    /// Unions that show the bytes of a struct.
+    fn unions(&mut self) {
+        let all: Vec<&TypeDefinition> = self.uses.types.values().flatten().map(|(_, t)| *t).collect();
+        for t in all {
+            let bytes = t.kind == TypeKind::Union && t.fields.iter().any(|f| is_bytes(&f.ty));
+            for f in &t.fields {
+                let unnamed = f.ty.contains("union{") && f.ty.split([':', ';']).any(is_bytes);
+                if !bytes && !unnamed {
+                    continue;
+                }
+                let inside: Vec<String> =
+                    names_in(&f.ty).filter(|(_, by_value)| *by_value).map(|(name, _)| name.to_owned()).collect();
+                for name in inside {
+                    let text = format!("a union shows its bytes ({}:{})", t.file, f.line);
+                    self.refuse(&name, Reason::soft(text));
+                }
+            }
+        }
+    }
+
+    /// What holds for a struct holds for those inside.
+    fn spread(&mut self) {
+        let mut todo: Vec<(String, Reason)> = Vec::new();
+        for (name, reasons) in &self.reasons {
+            todo.extend(reasons.iter().filter(|r| r.inside).map(|r| (name.clone(), r.clone())));
+        }
+        let mut seen: HashSet<(String, bool)> = HashSet::new();
+        while let Some((outer, reason)) = todo.pop() {
+            if !seen.insert((outer.clone(), reason.soft)) {
+                continue;
+            }
+            let list = self.uses.types.get(outer.as_str()).cloned().unwrap_or_default();
+            let fields = list.iter().flat_map(|(_, t)| &t.fields);
+            let inside: BTreeSet<&str> =
+                fields.flat_map(|f| names_in(&f.ty)).filter(|(_, by_value)| *by_value).map(|(name, _)| name).collect();
+            for name in inside.into_iter().filter(|name| *name != outer) {
+                let text = if reason.text.starts_with("it is part of ") {
+                    reason.text.clone()
+                } else {
+                    format!("it is part of {outer}, of which holds: {}", reason.text)
+                };
+                let reason = Reason { text, ..reason };
+                self.refuse(name, reason.clone());
+                todo.push((name.to_owned(), reason));
+            }
+        }
+    }
+
+    fn result(self) -> Wrapping {
+        let mut result = Wrapping::default();
+        let config = &self.input.config.types;
+        let min = config.min_size.unwrap_or(MIN_SIZE);
+        for (name, list) in &self.uses.types {
+            let Some((unit, t)) = list.iter().find(|(unit, _)| self.model.units[*unit].kept.is_none()) else {
+                continue;
+            };
+            if t.kind != TypeKind::Struct {
+                continue;
+            }
+            let own = config.each.get(*name);
+            let forced = own.is_some_and(|c| c.wrap == Some(true));
+            let reasons = self.reasons.get(*name).map(Vec::as_slice).unwrap_or_default();
+            let reason = reasons.iter().find(|r| !r.soft).or(reasons.iter().find(|r| !forced && r.soft));
+            match reason {
+                None => {
+                    let slop = own.and_then(|c| c.slop).or(config.slop).unwrap_or_else(|| default_slop(t.size));
+                    result.wrapped.insert((*name).to_owned(), slop);
+                }
+                Some(_) if t.size < min && !forced => result.report.small.push((*name).to_owned()),
+                Some(reason) => result.report.unwrapped.push(UnwrappedReport {
+                    name: (*name).to_owned(),
+                    place: self.definition_place(*unit, t),
+                    reason: reason.text.clone(),
+                }),
+            }
+        }
+        let unknown = config.each.keys().filter(|name| !self.uses.types.contains_key(name.as_str()));
+        result.notes.extend(unknown.map(|name| format!("dsu.toml speaks of {name}, which no unit defines")));
+        result.report.wrapped.clone_from(&result.wrapped);
+        result.report.unproven = self.unproven(&result.wrapped);
+        result
+    }
+
+    fn definition_place(&self, unit: usize, t: &TypeDefinition) -> String {
+        let file = if t.file.is_empty() { &self.model.units[unit].name } else { &t.file };
+        format!("{file}:{}", t.line)
+    }
+
+    /// Calls of functions that may be allocators and are not known as such.
+    fn unproven(&self, wrapped: &BTreeMap<String, u64>) -> Vec<UnprovenReport> {
+        let mut found: Vec<UnprovenReport> = Vec::new();
+        let mut known: HashMap<(String, String), usize> = HashMap::new();
+        for (unit, u) in self.model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            for c in u.facts.creations.iter().filter(|c| wrapped.contains_key(&c.ty)) {
+                let function = &u.facts.functions[c.callee].name;
+                let sized = c
+                    .arguments
+                    .iter()
+                    .any(|(start, end)| u.image.text.get(*start..*end).is_some_and(|text| text.contains("sizeof")));
+                let doubtful = sized || self.allocators.is_doubtful(self.model, unit, c.callee);
+                let copies = matches!(library_name(function), "memcpy" | "memmove" | "mempcpy" | "memchr");
+                let proven = self.allocators.get(self.model, unit, c.callee).is_some() || is_harmless(function);
+                if proven || copies || !doubtful {
+                    continue;
+                }
+                let next = found.len();
+                let at = *known.entry((function.clone(), c.ty.clone())).or_insert(next);
+                if at == next {
+                    found.push(UnprovenReport {
+                        function: function.clone(),
+                        name: c.ty.clone(),
+                        place: self.uses.place(unit, Some(c.inside), c.line),
+                        calls: 0,
+                    });
+                }
+                found[at].calls += 1;
+            }
+        }
+        found
+    }
+}
+
+/// What a program does with structs as a whole.
+pub struct Uses<'a> {
+    model: &'a Model,
+    allocators: &'a Allocators,
+    types: BTreeMap<&'a str, Vec<(usize, &'a TypeDefinition)>>,
+}
+
+impl<'a> Uses<'a> {
+    /// Looks at the types of a program.
+    pub fn new(model: &'a Model, allocators: &'a Allocators) -> Self {
+        Self { model, allocators, types: types(model) }
+    }
+
+    /// Sizes of structs that are stored somewhere, by the function that does it.
+    fn measured(&self, unit: usize) -> HashSet<(Option<usize>, &'a str)> {
+        let uses = self.model.units[unit].facts.type_uses.iter();
+        uses.filter(|t| t.usage == TypeUsage::Measured).map(|t| (t.inside, t.ty.as_str())).collect()
+    }
+
+    /// The first use of a struct that its room would show in, or for which `counts` holds of those that may be harmful where
+    /// objects have room: in words, with its place.
+    pub fn against_room(&self, name: &str, counts: impl Fn(&TypeUsage) -> bool) -> Option<String> {
+        let units = self.model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none());
+        units.into_iter().find_map(|(unit, u)| {
+            let measured = self.measured(unit);
+            let mut uses = u.facts.type_uses.iter().filter(|t| t.ty == name && counts(&t.usage));
+            uses.find_map(|t| Some(self.with_place(unit, t, self.objection(unit, t, &measured)?)))
+        })
+    }
+
+    fn with_place(&self, unit: usize, t: &TypeUse, text: String) -> String {
+        let place = self.place(unit, t.inside, t.line);
+        let place = if t.file.is_empty() { place } else { format!("{}:{}", t.file, t.line) };
+        format!("{text} ({place})")
     }
 
     fn objection(&self, unit: usize, t: &TypeUse, measured: &HashSet<(Option<usize>, &str)>) -> Option<String> {
@@ -429,141 +594,6 @@ impl<'a> Policy<'a> {
             Some(f) => format!("{}, {file}:{line}", f.name),
             None => format!("{file}:{line}"),
         }
-    }
-
-    /// Memory that other processes may see.
-    fn memory(&mut self) {
-        let model = self.model;
-        for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
-            for c in &u.facts.creations {
-                if self.allocators.get(model, unit, c.callee).is_some_and(|a| a.shared) {
-                    let (callee, place) = (&u.facts.functions[c.callee].name, self.place(unit, Some(c.inside), c.line));
-                    let text = format!("it may be in memory shared with others, from {callee} ({place})");
-                    self.refuse(&c.ty, Reason::soft(text));
-                }
-            }
-        }
-    }
-
-    /// Unions that show the bytes of a struct.
-    fn unions(&mut self) {
-        let all: Vec<&TypeDefinition> = self.types.values().flatten().map(|(_, t)| *t).collect();
-        for t in all {
-            let bytes = t.kind == TypeKind::Union && t.fields.iter().any(|f| is_bytes(&f.ty));
-            for f in &t.fields {
-                let unnamed = f.ty.contains("union{") && f.ty.split([':', ';']).any(is_bytes);
-                if !bytes && !unnamed {
-                    continue;
-                }
-                let inside: Vec<String> =
-                    names_in(&f.ty).filter(|(_, by_value)| *by_value).map(|(name, _)| name.to_owned()).collect();
-                for name in inside {
-                    let text = format!("a union shows its bytes ({}:{})", t.file, f.line);
-                    self.refuse(&name, Reason::soft(text));
-                }
-            }
-        }
-    }
-
-    /// What holds for a struct holds for those inside.
-    fn spread(&mut self) {
-        let mut todo: Vec<(String, Reason)> = Vec::new();
-        for (name, reasons) in &self.reasons {
-            todo.extend(reasons.iter().filter(|r| r.inside).map(|r| (name.clone(), r.clone())));
-        }
-        let mut seen: HashSet<(String, bool)> = HashSet::new();
-        while let Some((outer, reason)) = todo.pop() {
-            if !seen.insert((outer.clone(), reason.soft)) {
-                continue;
-            }
-            let list = self.types.get(outer.as_str()).cloned().unwrap_or_default();
-            let fields = list.iter().flat_map(|(_, t)| &t.fields);
-            let inside: BTreeSet<&str> =
-                fields.flat_map(|f| names_in(&f.ty)).filter(|(_, by_value)| *by_value).map(|(name, _)| name).collect();
-            for name in inside.into_iter().filter(|name| *name != outer) {
-                let text = if reason.text.starts_with("it is part of ") {
-                    reason.text.clone()
-                } else {
-                    format!("it is part of {outer}, of which holds: {}", reason.text)
-                };
-                let reason = Reason { text, ..reason };
-                self.refuse(name, reason.clone());
-                todo.push((name.to_owned(), reason));
-            }
-        }
-    }
-
-    fn result(self) -> Wrapping {
-        let mut result = Wrapping::default();
-        let config = &self.input.config.types;
-        let min = config.min_size.unwrap_or(MIN_SIZE);
-        for (name, list) in &self.types {
-            let Some((unit, t)) = list.iter().find(|(unit, _)| self.model.units[*unit].kept.is_none()) else {
-                continue;
-            };
-            if t.kind != TypeKind::Struct {
-                continue;
-            }
-            let own = config.each.get(*name);
-            let forced = own.is_some_and(|c| c.wrap == Some(true));
-            let reasons = self.reasons.get(*name).map(Vec::as_slice).unwrap_or_default();
-            let reason = reasons.iter().find(|r| !r.soft).or(reasons.iter().find(|r| !forced && r.soft));
-            match reason {
-                None => {
-                    let slop = own.and_then(|c| c.slop).or(config.slop).unwrap_or_else(|| default_slop(t.size));
-                    result.wrapped.insert((*name).to_owned(), slop);
-                }
-                Some(_) if t.size < min && !forced => result.report.small.push((*name).to_owned()),
-                Some(reason) => result.report.unwrapped.push(UnwrappedReport {
-                    name: (*name).to_owned(),
-                    place: self.definition_place(*unit, t),
-                    reason: reason.text.clone(),
-                }),
-            }
-        }
-        let unknown = config.each.keys().filter(|name| !self.types.contains_key(name.as_str()));
-        result.notes.extend(unknown.map(|name| format!("dsu.toml speaks of {name}, which no unit defines")));
-        result.report.wrapped.clone_from(&result.wrapped);
-        result.report.unproven = self.unproven(&result.wrapped);
-        result
-    }
-
-    fn definition_place(&self, unit: usize, t: &TypeDefinition) -> String {
-        let file = if t.file.is_empty() { &self.model.units[unit].name } else { &t.file };
-        format!("{file}:{}", t.line)
-    }
-
-    /// Calls of functions that may be allocators and are not known as such.
-    fn unproven(&self, wrapped: &BTreeMap<String, u64>) -> Vec<UnprovenReport> {
-        let mut found: Vec<UnprovenReport> = Vec::new();
-        let mut known: HashMap<(String, String), usize> = HashMap::new();
-        for (unit, u) in self.model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
-            for c in u.facts.creations.iter().filter(|c| wrapped.contains_key(&c.ty)) {
-                let function = &u.facts.functions[c.callee].name;
-                let sized = c
-                    .arguments
-                    .iter()
-                    .any(|(start, end)| u.image.text.get(*start..*end).is_some_and(|text| text.contains("sizeof")));
-                let doubtful = sized || self.allocators.is_doubtful(self.model, unit, c.callee);
-                let copies = matches!(library_name(function), "memcpy" | "memmove" | "mempcpy" | "memchr");
-                let proven = self.allocators.get(self.model, unit, c.callee).is_some() || is_harmless(function);
-                if proven || copies || !doubtful {
-                    continue;
-                }
-                let next = found.len();
-                let at = *known.entry((function.clone(), c.ty.clone())).or_insert(next);
-                if at == next {
-                    found.push(UnprovenReport {
-                        function: function.clone(),
-                        name: c.ty.clone(),
-                        place: self.place(unit, Some(c.inside), c.line),
-                        calls: 0,
-                    });
-                }
-                found[at].calls += 1;
-            }
-        }
-        found
     }
 }
 

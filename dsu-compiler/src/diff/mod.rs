@@ -7,6 +7,7 @@
 //! | [`types`] | types that changed, and how they are laid out in the patch |
 //! | [`side`] | which types may have fields beside their objects |
 //! | [`impose`] | the running program's layouts, imposed on the new program |
+//! | [`room`] | new code that does not go with the room that objects have |
 //! | [`resume`] | where activations that are on a stack go on |
 //! | [`runs`] | functions that can run after the commit |
 //! | [`still`] | code of the old program that can still run, and what it must not touch |
@@ -53,6 +54,7 @@ pub mod objects;
 pub mod pairing;
 pub mod report;
 mod resume;
+mod room;
 mod runs;
 pub mod sets;
 pub mod side;
@@ -139,6 +141,7 @@ impl Diff {
         let types = Types::new(&old.model, &new.model, &pairing, directives);
         let mut refusals = types.refusals.clone();
         refusals.extend(side::refusals(&types, &old.model, &new.model));
+        refusals.extend(room::refusals(&types, &old.model, &new.model));
         let mut changes = Changes::new(&old, &new, &pairing);
         changes.add_types(&new.model, &types);
         if refusals.is_empty() {

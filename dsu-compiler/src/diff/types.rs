@@ -201,9 +201,11 @@ impl Types {
                 }
                 if known.iter().all(|t| source_layout(t) != source_layout(after)) {
                     self.refusals.push(format!(
-                        "{name} ({}:{}) means different things in different units of the program, and changed its shape: give each \
+                        "{name} ({}:{}) means different things in different units of the program{}, and changed its shape: give each \
                          a name of its own first",
-                        after.file, after.line
+                        after.file,
+                        after.line,
+                        disagreeing(name, old).or_else(|| disagreeing(name, new)).unwrap_or_default()
                     ));
                     return;
                 }
@@ -254,6 +256,17 @@ impl Types {
         }
         found
     }
+}
+
+/// Two units of a program that do not agree on a type, in words. Where both have it from one file, an object may be left over
+/// from before that was changed.
+fn disagreeing(name: &str, model: &Model) -> Option<String> {
+    let mut known =
+        model.units.iter().flat_map(|u| u.facts.types.iter().map(move |t| (u, t))).filter(|(_, t)| t.name == name);
+    let (first, one) = known.next()?;
+    let (second, other) = known.find(|(_, t)| t.layout() != one.layout())?;
+    let stale = if one.file == other.file { "; is an object left over from before that file was changed?" } else { "" };
+    Some(format!(" ({}: {} bytes, {}: {} bytes{stale})", first.name, one.size, second.name, other.size))
 }
 
 /// A layout without members of ours.

@@ -8,7 +8,7 @@
 //! +24  payload  zstd(postcard(Description)), one window over all units: they share their headers
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
 use dsu_abi::Id;
@@ -20,7 +20,7 @@ use crate::analyse::points::{CallRef, Place, Point, Points};
 use crate::facts::check::{self, Misfit};
 
 const MAGIC: &[u8; 8] = b"DSUPROG\0";
-const VERSION: u32 = 14;
+const VERSION: u32 = 15;
 const HEADER: usize = 24;
 /// Long enough that the headers one unit includes are still in the window at the next.
 const WINDOW_LOG: u32 = 27;
@@ -46,6 +46,8 @@ pub struct Description {
     pub objects: Vec<(String, Id)>,
     /// Linker sets that are only looked at while the program starts, as `dsu.toml` says.
     pub start_sets: BTreeSet<String>,
+    /// Types whose objects have no room for later, and why.
+    pub no_room: BTreeMap<String, String>,
 }
 
 /// Why a description cannot be read.
@@ -114,7 +116,8 @@ impl Description {
     /// Checks that every index and every place in a text leads somewhere: nothing that uses a description looks again.
     fn check(&self) -> Result<(), DescriptionError> {
         // All fields, so that none is forgotten when one is added.
-        let Self { state: _, output: _, model, points, foreign: _, slots, objects: _, start_sets: _ } = self;
+        let Self { state: _, output: _, model, points, foreign: _, slots, objects: _, start_sets: _, no_room: _ } =
+            self;
         let Model { units, functions, variables, touched: _, allocators: _ } = model;
         let misfit = |what: &str| Err(DescriptionError::Misfit(what.to_owned()));
         for unit in units {

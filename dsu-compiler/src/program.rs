@@ -14,7 +14,9 @@ use crate::analyse::points::{Points, pointless_threads, strangers};
 use crate::analyse::wrap;
 use crate::clang::Library;
 use crate::description::{Description, DescriptionError};
-use crate::driver::interface::{Finished, LinkInput, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport};
+use crate::driver::interface::{
+    Finished, LinkInput, Report, Rewritten, RewrittenUnit, TypesReport, UnitReport, UpdatePointReport,
+};
 use crate::driver::scheduler;
 use crate::elf::ObjectSymbols;
 use crate::emit::registry::{FunctionEntry, PointEntry, Registry, TypeEntry, UnitEntry, VariableEntry};
@@ -361,8 +363,15 @@ pub fn finish(
         slots: plan.slots,
         objects: plan.objects,
         start_sets: plan.start_sets,
+        no_room: no_room(&report.types),
     };
     Ok(Finished { assembly, renames, description: description.encode()?, report })
+}
+
+/// Types without room for later, and why.
+fn no_room(types: &TypesReport) -> BTreeMap<String, String> {
+    let small = types.small.iter().map(|name| (name.clone(), "it is small".to_owned()));
+    small.chain(types.unwrapped.iter().map(|t| (t.name.clone(), t.reason.clone()))).collect()
 }
 
 /// Functions that somebody refers to by their own symbol: for those the symbol becomes the stub.

@@ -134,7 +134,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<DiffReport>> {
 /// Writes what a person can start from.
 fn template(old: &Description, new: &Description, directives: &Directives, to: &Path) -> anyhow::Result<()> {
     let pairing = Pairing::new(&old.model, &new.model);
-    let types = Types::new(&old.model, &new.model, &pairing, directives);
+    let types = Types::new(old, &new.model, &pairing, directives);
     if !types.refusals.is_empty() {
         return Err(DiffError::Refused(types.refusals).into());
     }

@@ -138,7 +138,7 @@ impl Diff {
     pub fn new(before: State, mut new: Description, directives: &Directives, name: &str) -> Result<Self, DiffError> {
         let old = before.description.clone();
         let pairing = Pairing::new(&old.model, &new.model);
-        let types = Types::new(&old.model, &new.model, &pairing, directives);
+        let types = Types::new(&old, &new.model, &pairing, directives);
         let mut refusals = types.refusals.clone();
         refusals.extend(side::refusals(&types, &old.model, &new.model));
         refusals.extend(room::refusals(&types, &old.model, &new.model));
@@ -173,7 +173,10 @@ impl Diff {
         }
         // The tables of the executable that a later patch binds to do not change.
         let slots = build::slots(&old, &new, &pairing);
-        let lineage = before.step_to(name, &Description { slots, foreign: old.foreign.clone(), ..new.clone() })?;
+        let mut no_room = new.no_room.clone();
+        no_room.extend(old.no_room.clone());
+        let after = Description { slots, foreign: old.foreign.clone(), no_room, ..new.clone() };
+        let lineage = before.step_to(name, &after)?;
         let lengths: BTreeMap<usize, usize> =
             additions.texts.keys().map(|unit| (*unit, new.model.units[*unit].image.text.len())).collect();
         let own_types = new.model.units.iter().flat_map(|u| &u.facts.types).map(|t| t.name.clone()).collect();

@@ -9,6 +9,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::analyse::model::Model;
+use crate::description::Description;
 use crate::diff::directives::Directives;
 use crate::diff::pairing::Pairing;
 use crate::facts::{Field, TypeDefinition, TypeKind, TypeUsage};
@@ -90,7 +91,8 @@ fn by_name(model: &Model) -> ByName<'_> {
 
 impl Types {
     /// Plans all types of the new program.
-    pub fn new(old: &Model, new: &Model, pairing: &Pairing, directives: &Directives) -> Self {
+    pub fn new(old: &Description, new: &Model, pairing: &Pairing, directives: &Directives) -> Self {
+        let (old, no_room) = (&old.model, &old.no_room);
         let (before, after) = (by_name(old), by_name(new));
         let mut types = Self { refusals: directives.unknown_fields(&before, &after), ..Self::default() };
         let known = before.iter().filter_map(|(name, t)| t.map(|t| ((*name).to_owned(), (t.size, t.align))));
@@ -101,7 +103,7 @@ impl Types {
         }
         for (name, now) in &after {
             match (before.get(name), now) {
-                (Some(Some(was)), Some(now)) => types.plan(was, now, directives, &sizes, (old, new)),
+                (Some(Some(was)), Some(now)) => types.plan(was, now, directives, &sizes, (old, new, no_room)),
                 (Some(_), _) => types.disagreement(name, old, new, pairing),
                 (None, _) => {}
             }
@@ -152,7 +154,7 @@ impl Types {
         now: &TypeDefinition,
         directives: &Directives,
         sizes: &Sizes,
-        models: (&Model, &Model),
+        programs: Programs<'_>,
     ) {
         let none = Renames::new();
         let renames = directives.renames.get(&was.name).unwrap_or(&none);
@@ -160,7 +162,7 @@ impl Types {
         let (shape, changes) = match place(was, now, renames, sizes, version) {
             Ok(plan) => plan,
             Err(refusal) => {
-                self.refusals.push(refused(&refusal, was, now, models));
+                self.refusals.push(refused(&refusal, was, now, programs));
                 return;
             }
         };
@@ -316,8 +318,11 @@ impl NewTypes<'_> {
     }
 }
 
+/// The old program and the new one, and why types of the old one have no room.
+type Programs<'a> = (&'a Model, &'a Model, &'a BTreeMap<String, String>);
+
 /// Why a type cannot change, in words, with what to do.
-fn refused(refusal: &Refusal, was: &TypeDefinition, now: &TypeDefinition, (old, new): (&Model, &Model)) -> String {
+fn refused(refusal: &Refusal, was: &TypeDefinition, now: &TypeDefinition, (old, new, no_room): Programs<'_>) -> String {
     let users = users(new, now).or_else(|| users(old, was)).unwrap_or_default();
     let advice = match refusal {
         Refusal::Full { size, .. } => format!(
@@ -326,8 +331,8 @@ fn refused(refusal: &Refusal, was: &TypeDefinition, now: &TypeDefinition, (old, 
             (64 + size).next_multiple_of(8)
         ),
         Refusal::NoStamp(_) => format!(
-            "the report of dsu-cc (DSU_REPORT=1) says why; `[types.\"{}\"] wrap = true` in dsu.toml makes room next time where that \
-             is possible; for this change, restart the program",
+            "{}`[types.\"{}\"] wrap = true` in dsu.toml makes room next time where that is possible; for this change, restart the program",
+            no_room.get(&now.name).map(|reason| format!("{reason}; ")).unwrap_or_default(),
             now.name
         ),
         _ => "keep the layout, or restart the program for this change".to_owned(),

@@ -67,7 +67,7 @@ pub enum Refusal {
     Alignment(String, u64, u64),
     /// Objects cannot tell which version they are.
     #[error(
-        "field {0} is new or has a new type, but objects have no room for it and no version: the type was not wrapped when the program was built"
+        "field {0} is new or has a new type, but objects have no room for it and no version: the type got none when the program was built"
     )]
     NoStamp(String),
     /// No room.

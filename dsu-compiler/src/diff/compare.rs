@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::analyse::model::{FunctionRef, Model, VariableRef};
+use crate::analyse::model::{FunctionRef, Model, Unit, VariableRef};
 use crate::description::Description;
 use crate::diff::pairing::Pairing;
 use crate::diff::types::Types;
+use crate::facts::words::{defines_symbols, of_text};
 use crate::facts::{Function, Target, UnitFacts, content, fingerprint};
 
 /// What changed in one unit, by name.
@@ -195,8 +196,8 @@ impl Changes {
                     u.name, v.name
                 ));
             }
-            let defines = |text: &String| text.contains(':') || text.contains(".globl") || text.contains(".set");
-            if let Some(text) = u.facts.assembler.iter().find(|t| defines(t)) {
+            let strange = |text: &&String| defines_symbols(text) && !stays(text, u, [&old.model, &new.model]);
+            if let Some(text) = u.facts.assembler.iter().find(strange) {
                 let text: String = text.chars().take(60).collect();
                 found.push(format!(
                     "unit {} has top-level assembler that defines symbols ({text}): it cannot be replaced; move the \
@@ -207,6 +208,19 @@ impl Changes {
         }
         found
     }
+}
+
+/// Whether a patch can do without assembler of a unit: it is in the running program word for word, and has nothing to do with
+/// functions and variables that C code knows.
+fn stays(assembler: &str, unit: &Unit, [old, new]: [&Model; 2]) -> bool {
+    let before = old.units.iter().find(|u| u.name == unit.name);
+    let same = before.is_some_and(|u| u.facts.assembler.iter().any(|text| text == assembler));
+    let functions = unit.facts.functions.iter().flat_map(|f| [&f.name, &f.symbol]);
+    let variables = unit.facts.variables.iter().filter(|v| v.bound_of_set().is_none());
+    let known: BTreeSet<&String> = functions.chain(variables.flat_map(|v| [&v.name, &v.symbol])).collect();
+    let defined = |m: &Model, word: &String| m.functions.contains_key(word) || m.variables.contains_key(word);
+    let free = |word: &String| !known.contains(word) && !defined(old, word) && !defined(new, word);
+    same && of_text(assembler).iter().all(free)
 }
 
 /// Sentences about objects that dsu-cc did not compile and that changed, or that took over functions of units.

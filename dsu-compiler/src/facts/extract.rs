@@ -136,7 +136,7 @@ impl<'t> Walker<'t> {
 
     fn assembler(&mut self, start: usize, end: usize) {
         let text = self.text.get(start..end).unwrap_or("");
-        if text.starts_with("asm") || text.starts_with("__asm") {
+        if words::is_assembler(text) {
             self.facts.assembler.push(text.to_owned());
         }
     }

@@ -22,7 +22,7 @@ pub mod shape;
 pub mod types;
 pub mod typeuse;
 pub mod usage;
-mod words;
+pub mod words;
 
 /// The facts of one unit. Indices in it refer to its own vectors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -4,6 +4,16 @@ use std::collections::BTreeSet;
 
 use crate::text::lexer::{Kind, Lexer};
 
+/// Whether the text of something at the top level of a unit is assembler.
+pub fn is_assembler(text: &str) -> bool {
+    text.starts_with("asm") || text.starts_with("__asm")
+}
+
+/// Whether assembler seems to define symbols.
+pub fn defines_symbols(assembler: &str) -> bool {
+    assembler.contains(':') || assembler.contains(".globl") || assembler.contains(".set")
+}
+
 /// Words that may name functions and variables where the tree has no reference.
 pub fn of_text(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();

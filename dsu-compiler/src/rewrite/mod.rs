@@ -13,6 +13,7 @@ pub mod shape;
 use crate::analyse::allocators::Allocators;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::analyse::points::{CallRef, Place, Points, is_blocking_call};
+use crate::facts::words;
 use crate::facts::{Function, Reference, Release, Site, Target, UnitFacts, Usage};
 use crate::layout::{STAMP, Shape, Shapes};
 use crate::text::edits::{Edits, Overlap};
@@ -119,6 +120,7 @@ pub fn rewrite(job: &Job<'_>) -> Result<(String, Uses), RewriteError> {
     if job.purpose == Purpose::Patch {
         rewriter.visibility();
         rewriter.sets();
+        rewriter.assembler();
     }
     let trailer = rewriter.trailer();
     let mut text = rewriter.edits.apply(&job.model.units[job.unit].image.text)?;
@@ -498,6 +500,18 @@ impl<'a> Rewriter<'a> {
                 self.edits.replace(token.start, token.end - token.start, name);
             }
             before = [before[1], Some(token)];
+        }
+    }
+
+    /// Symbols that assembler defines are the running program's: a patch has no assembler but what the program has.
+    fn assembler(&mut self) {
+        let text = self.text();
+        for item in &self.facts().items {
+            let own = text.get(item.start..item.end).unwrap_or("");
+            if words::is_assembler(own) && words::defines_symbols(own) {
+                let lines = own.matches('\n').count();
+                self.edits.replace(item.start, own.len(), "\n".repeat(lines));
+            }
         }
     }
 

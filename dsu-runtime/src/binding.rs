@@ -1,12 +1,10 @@
 //! What the symbols of a patch mean in this process, with the fingerprint of each checked.
 
-use crate::elf::Elf;
 use crate::image::Image;
 use crate::layer::{self, Layer};
 use crate::manifest::{Manifest, target, text};
 use crate::refusal::{Refusal, Result};
 use crate::registry::{self, Function, Place, Variable};
-use crate::relocate::{self, Symbol};
 use crate::types::Change;
 use core::ffi::{CStr, c_void};
 use core::mem::offset_of;
@@ -91,27 +89,18 @@ impl Binder {
         (self.libraries, self.change)
     }
 
-    /// Looks all imports up, and refuses the patch if one is missing or of another type: what each symbol is bound to.
-    pub fn imports(&self, image: &Image, elf: &Elf) -> Result<Vec<Option<Place>>> {
-        let mut bound = Vec::with_capacity(self.manifest.imports.len() as usize + 1);
+    /// Looks all imports up, and refuses the patch if one is missing or of another type. `found` is told the number of each
+    /// symbol that a relocation refers to, and what it is bound to.
+    pub fn imports(&self, image: &Image, mut found: impl FnMut(u32, Place) -> Result<()>) -> Result<()> {
         for index in 0..self.manifest.imports.len() {
             let (address, record) = self.manifest.imports.get(image, index)?;
-            let Some(place) = import(image, address, &record, &self.change)? else {
-                if record.kind == import_kind::FOREIGN {
-                    continue;
-                }
-                return Err(absent(image, address, &record)?);
-            };
-            if record.symbol != 0 {
-                let symbol = record.symbol as usize;
-                if symbol >= bound.len() {
-                    // A small file does not make for a long list.
-                    Symbol::read(image, elf, record.symbol.into())?;
-                }
-                relocate::note(&mut bound, symbol, place);
+            match import(image, address, &record, &self.change)? {
+                Some(place) if record.symbol != 0 => found(record.symbol, place)?,
+                None if record.kind != import_kind::FOREIGN => return Err(absent(image, address, &record)?),
+                _ => {}
             }
         }
-        Ok(bound)
+        Ok(())
     }
 
     /// Binds the undefined symbol `name`, which is not imported from the program.

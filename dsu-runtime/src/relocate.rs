@@ -103,7 +103,7 @@ struct Relocation {
 }
 
 /// Notes what symbol `index` is bound to. It was read from the file, so its index is bounded by the file's size.
-pub fn note(bound: &mut Vec<Option<Place>>, index: usize, place: Place) {
+fn note(bound: &mut Vec<Option<Place>>, index: usize, place: Place) {
     if bound.len() <= index {
         bound.resize(index + 1, None);
     }
@@ -128,7 +128,15 @@ pub struct Relocator<'a> {
 impl<'a> Relocator<'a> {
     /// For `image`, whose own thread-local variables are in module `module`.
     pub fn new(image: &'a Image, elf: &'a Elf, binder: &'a mut Binder, module: u64) -> Result<Self> {
-        let bound = binder.imports(image, elf)?;
+        let mut bound = Vec::with_capacity(binder.manifest().imports.len() as usize + 1);
+        binder.imports(image, |symbol, place| {
+            if symbol as usize >= bound.len() {
+                // A small file does not make for a long list.
+                Symbol::read(image, elf, symbol.into())?;
+            }
+            note(&mut bound, symbol as usize, place);
+            Ok(())
+        })?;
         Ok(Self { image, elf, binder, module, bound, indirect: Vec::new() })
     }
 

@@ -20,14 +20,14 @@ pub struct CallGraph {
     callers: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
     /// Functions that call a library function that waits.
     waiting: BTreeSet<FunctionRef>,
-    /// Functions that a library calls back, and who may be waiting in that library then.
-    called_back: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    /// The same, and for functions that a library calls back, who may be waiting in that library then.
+    below: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
 }
 
 impl CallGraph {
     /// Builds the graph. `calls_back`: whether a function of this name, of a library, may call what it was given before.
     pub fn new(model: &Model, calls_back: impl Fn(&str) -> bool) -> Self {
-        let mut graph = Self { called_back: called_back(model, calls_back), ..Self::default() };
+        let mut graph = Self::default();
         each_call(model, |call| {
             for callee in &call.callees {
                 graph.callers.entry(*callee).or_default().insert(call.caller);
@@ -39,16 +39,16 @@ impl CallGraph {
                 graph.waiting.insert(call.caller);
             }
         });
+        graph.below.clone_from(&graph.callers);
+        for (function, below) in called_back(model, calls_back) {
+            graph.below.entry(function).or_default().extend(below);
+        }
         graph
     }
 
     /// Functions that can be on the stack below `function`: its callers, and theirs.
     pub fn ancestors(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
-        let mut callers = self.callers.clone();
-        for (function, below) in &self.called_back {
-            callers.entry(*function).or_default().extend(below);
-        }
-        reach(&callers, [function])
+        reach(&self.below, [function])
     }
 
     /// Functions on the way from `function` to a library call that waits.

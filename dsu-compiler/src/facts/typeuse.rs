@@ -286,9 +286,8 @@ impl Collector {
     fn shortened(&mut self, node: Node<'_>, printer: &Printer, text: &str) {
         let children = node.children();
         let [left, right] = children.as_slice() else { return };
-        let between = text.get(left.range().1..right.range().0).unwrap_or("");
         let mut names = Vec::new();
-        match Lexer::new(between, 0).find_map(|t| between.get(t.start..t.end).filter(|t| ["-", "+"].contains(t))) {
+        match operator_text(node, text).as_deref() {
             // From a field to the end of the struct is a part of it that is as long as it should be.
             Some("-") if !mentions_offset(*right, text) => self.sizes_in(*left, printer, text, &mut names),
             Some("+") if node.ty().canonical().is_number() => {

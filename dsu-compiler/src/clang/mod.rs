@@ -12,11 +12,12 @@ use clang_sys as c;
 pub use clang_sys::{
     CXCursor_AddrLabelExpr as LABEL_ADDRESS, CXCursor_ArraySubscriptExpr as SUBSCRIPT,
     CXCursor_AsmLabelAttr as ASM_LABEL, CXCursor_BinaryOperator as BINARY, CXCursor_CStyleCastExpr as CAST,
-    CXCursor_CallExpr as CALL, CXCursor_CaseStmt as CASE, CXCursor_CompoundAssignOperator as COMPOUND_ASSIGN,
-    CXCursor_CompoundLiteralExpr as COMPOUND_LITERAL, CXCursor_CompoundStmt as COMPOUND,
-    CXCursor_ConditionalOperator as CONDITIONAL, CXCursor_DeclRefExpr as DECL_REF, CXCursor_DeclStmt as DECL_STMT,
-    CXCursor_DefaultStmt as DEFAULT, CXCursor_DoStmt as DO, CXCursor_EnumConstantDecl as ENUM_CONSTANT,
-    CXCursor_EnumDecl as ENUM, CXCursor_FieldDecl as FIELD, CXCursor_ForStmt as FOR, CXCursor_FunctionDecl as FUNCTION,
+    CXCursor_CallExpr as CALL, CXCursor_CaseStmt as CASE, CXCursor_CharacterLiteral as CHARACTER,
+    CXCursor_CompoundAssignOperator as COMPOUND_ASSIGN, CXCursor_CompoundLiteralExpr as COMPOUND_LITERAL,
+    CXCursor_CompoundStmt as COMPOUND, CXCursor_ConditionalOperator as CONDITIONAL, CXCursor_DeclRefExpr as DECL_REF,
+    CXCursor_DeclStmt as DECL_STMT, CXCursor_DefaultStmt as DEFAULT, CXCursor_DoStmt as DO,
+    CXCursor_EnumConstantDecl as ENUM_CONSTANT, CXCursor_EnumDecl as ENUM, CXCursor_FieldDecl as FIELD,
+    CXCursor_FloatingLiteral as FLOATING, CXCursor_ForStmt as FOR, CXCursor_FunctionDecl as FUNCTION,
     CXCursor_GotoStmt as GOTO, CXCursor_IfStmt as IF, CXCursor_IndirectGotoStmt as INDIRECT_GOTO,
     CXCursor_InitListExpr as INIT_LIST, CXCursor_IntegerLiteral as INTEGER, CXCursor_LabelStmt as LABEL,
     CXCursor_MemberRef as MEMBER_REF, CXCursor_MemberRefExpr as MEMBER, CXCursor_NullStmt as NULL_STMT,
@@ -382,6 +383,35 @@ impl<'a> Node<'a> {
     pub fn enum_value(self) -> i64 {
         // SAFETY: the tree is alive.
         unsafe { c::clang_getEnumConstantDeclValue(self.cursor) }
+    }
+
+    /// The value of an expression that is a constant number, as C.
+    pub fn constant(self) -> Option<String> {
+        // SAFETY: the tree is alive; any cursor may be asked, and a result that is not null is disposed of once.
+        unsafe {
+            let result = c::clang_Cursor_Evaluate(self.cursor);
+            if result.is_null() {
+                return None;
+            }
+            let value = match c::clang_EvalResult_getKind(result) {
+                c::CXEval_Int if c::clang_EvalResult_isUnsignedInt(result) != 0 => {
+                    let value = c::clang_EvalResult_getAsUnsigned(result);
+                    Some(if i64::try_from(value).is_ok() { value.to_string() } else { format!("{value}UL") })
+                }
+                c::CXEval_Int => match c::clang_EvalResult_getAsLongLong(result) {
+                    // The literal would be that of a larger number, negated.
+                    i64::MIN => Some(format!("(-{}L - 1)", i64::MAX)),
+                    value => Some(value.to_string()),
+                },
+                c::CXEval_Float => {
+                    let value = c::clang_EvalResult_getAsDouble(result);
+                    value.is_finite().then(|| format!("{value:?}"))
+                }
+                _ => None,
+            };
+            c::clang_EvalResult_dispose(result);
+            value
+        }
     }
 
     /// Whether a struct or union is a member without a name of the one around it.

@@ -10,6 +10,7 @@
 //! | [`room`] | new code that does not go with the room that objects have |
 //! | [`resume`] | where activations that are on a stack go on |
 //! | [`runs`] | functions that can run after the commit |
+//! | [`starts`] | what new fields of old objects begin with |
 //! | [`still`] | code of the old program that can still run, and what it must not touch |
 //! | [`statics`] | which static variable of a function is which, where several have one name |
 //! | [`data`] | what becomes of each variable of a replaced unit |
@@ -58,6 +59,7 @@ mod room;
 mod runs;
 pub mod sets;
 pub mod side;
+pub mod starts;
 pub mod statics;
 pub mod still;
 pub mod transform;

@@ -10,6 +10,7 @@ use crate::diff::compare::{Changes, old_function};
 use crate::diff::data::{Basis, Data, Fate};
 use crate::diff::pairing::Pairing;
 use crate::diff::sets::{self, Sets};
+use crate::diff::starts::Beginning;
 use crate::diff::transform::{self, Additions};
 use crate::diff::types::{self, Planned};
 use crate::facts::{Field, same_type};
@@ -106,7 +107,9 @@ pub struct TypeReport {
 impl TypeReport {
     fn new(planned: &Planned, additions: &Additions) -> Self {
         let field = |c: &Change| match c {
-            Change::Added(f) => format!("{} added ({}), line {}", f.name, f.ty, f.line),
+            Change::Added(f) => {
+                format!("{} added ({}), line {}{}", f.name, f.ty, f.line, beginning(planned, &f.name, additions))
+            }
             Change::Removed(f) => format!("{} removed ({})", f.name, f.ty),
             Change::Retyped(was, now) => {
                 format!("{} retyped from {} to {}, line {}", now.name, was.described(), now.described(), now.line)
@@ -129,6 +132,18 @@ impl TypeReport {
             block: side_table(&planned.new).map_or(0, |(_, block)| block),
             room: planned.new.fields.iter().filter(|f| f.name == SLOP).map(|f| f.size).sum(),
         }
+    }
+}
+
+/// What a new field is in objects from before, where one might not expect it.
+fn beginning(planned: &Planned, field: &str, additions: &Additions) -> String {
+    let generated = additions.transformed.get(&planned.name) == Some(&false);
+    match planned.beginnings.get(field).filter(|_| generated) {
+        Some(Beginning::Always(value, place)) => format!("; {value} in existing objects, as {place} begins it"),
+        Some(Beginning::Varies(place)) => {
+            format!("; 0 in existing objects, though {place} begins it with something else")
+        }
+        None => String::new(),
     }
 }
 

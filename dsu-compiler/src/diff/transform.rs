@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use crate::analyse::model::Model;
 use crate::diff::ctypes::{Scope, array, convert};
 use crate::diff::directives::{Directives, Section};
+use crate::diff::starts::Beginning;
 use crate::diff::types::{Planned, Types};
 use crate::facts::{Field, TypeDefinition, TypeKind, same_type};
 use crate::layout::is_beside;
@@ -209,7 +210,7 @@ type Todo = (Option<Field>, Field, String);
 fn body(planned: &Planned, scope: &Scope<'_>) -> (Vec<String>, Vec<Todo>) {
     let (mut lines, mut todo) = (Vec::new(), Vec::new());
     for (was, now) in planned.to_transform() {
-        match statement(was, now, scope) {
+        match statement(planned, was, now, scope) {
             Ok(line) => lines.push(line),
             Err(reason) => todo.push((was.cloned(), now.clone(), reason)),
         }
@@ -218,8 +219,12 @@ fn body(planned: &Planned, scope: &Scope<'_>) -> (Vec<String>, Vec<Todo>) {
 }
 
 /// How a field comes by its value.
-fn statement(was: Option<&Field>, now: &Field, scope: &Scope<'_>) -> Result<String, String> {
+fn statement(planned: &Planned, was: Option<&Field>, now: &Field, scope: &Scope<'_>) -> Result<String, String> {
     let name = &now.name;
+    let number = scope.number(&now.ty).is_some();
+    if let (None, true, Some(Beginning::Always(value, _))) = (was, number, planned.beginnings.get(name)) {
+        return Ok(format!("new->{name} = {value};"));
+    }
     let zero = match now.bits {
         Some(_) => format!("new->{name} = 0;"),
         None => format!("__builtin_memset((void *)&new->{name}, 0, sizeof new->{name});"),
@@ -273,7 +278,7 @@ pub fn template(new: &Model, types: &Types) -> String {
             signature(planned)
         );
         for (was, now) in planned.to_transform() {
-            match statement(was, now, &Scope::new(new, unit)) {
+            match statement(planned, was, now, &Scope::new(new, unit)) {
                 Ok(line) => {
                     let _ = writeln!(text, "    {line}");
                 }

@@ -8,10 +8,12 @@
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::analyse::allocators::Allocators;
 use crate::analyse::model::Model;
 use crate::description::Description;
 use crate::diff::directives::Directives;
 use crate::diff::pairing::Pairing;
+use crate::diff::starts::{self, Beginning};
 use crate::facts::{Field, TypeDefinition, TypeKind, TypeUsage};
 use crate::layout::natural::{Part, align_up, natural};
 use crate::layout::place::{self, Change, Refusal, Renames, Sizes, place};
@@ -33,6 +35,8 @@ pub struct Planned {
     pub changes: Vec<Change>,
     /// Its fields stand in another order than the source says.
     pub reordered: bool,
+    /// What new code begins its new fields with, where that is not 0.
+    pub beginnings: BTreeMap<String, Beginning>,
 }
 
 impl Planned {
@@ -109,7 +113,18 @@ impl Types {
             }
         }
         types.find_holders(&after);
+        types.find_beginnings(new);
         types
+    }
+
+    fn find_beginnings(&mut self, new: &Model) {
+        let allocators = LazyCell::new(|| Allocators::new(new));
+        for planned in self.planned.values_mut() {
+            let added = || planned.to_transform().filter(|(was, _)| was.is_none()).map(|(_, now)| now);
+            if added().next().is_some() {
+                planned.beginnings = starts::of_fields(new, &allocators, &planned.name, added());
+            }
+        }
     }
 
     fn find_holders(&mut self, all: &ByName<'_>) {
@@ -185,7 +200,15 @@ impl Types {
         }
         if !changes.is_empty() {
             let (name, label) = (was.name.clone(), label_of(&was.name));
-            let planned = Planned { label, old: was.clone(), new: definition, changes, reordered, name: name.clone() };
+            let planned = Planned {
+                label,
+                old: was.clone(),
+                new: definition,
+                changes,
+                reordered,
+                name: name.clone(),
+                beginnings: BTreeMap::new(),
+            };
             self.planned.insert(name, planned);
         }
     }

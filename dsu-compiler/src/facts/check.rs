@@ -164,6 +164,7 @@ impl Unit<'_> {
             nameless: _,
             ty: _,
             size: _,
+            natural: _,
             element: _,
             scalar: _,
             definition,
@@ -259,7 +260,7 @@ impl Unit<'_> {
     }
 
     fn creation(&self, creation: &Creation) -> Result {
-        let Creation { inside, ty: _, callee, call, arguments, line: _ } = creation;
+        let Creation { inside, ty: _, callee, call, arguments, starts: _, line: _ } = creation;
         self.index(*inside)
             .and(self.index(*callee))
             .and(self.range(call.0, call.1))

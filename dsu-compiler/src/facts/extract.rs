@@ -8,7 +8,7 @@ use crate::facts::typeuse::{Collector, Freed};
 use crate::facts::{
     Attributes, Conversion, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Release,
     Returned, Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, dialect, flow, freed,
-    initializer, prune, returned, shape, usage, words,
+    initializer, prune, returned, shape, starts, usage, words,
 };
 use crate::layout::place::innermost;
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
@@ -250,8 +250,12 @@ impl<'t> Walker<'t> {
                 self.facts.returned.push(Returned { function: index, sources, filled });
             }
         }
+        let known = self.facts.creations.len();
         for child in &children {
             self.walk(*child, &mut vec![node]);
+        }
+        for creation in self.facts.creations.iter_mut().skip(known) {
+            creation.starts = starts::of_call(creation.call.0, body, self.text);
         }
         let parameters = children.into_iter().filter(|c| c.kind() == clang::PARAMETER).collect();
         self.flows.finish(Some((index, parameters)).filter(|_| !system));
@@ -282,8 +286,9 @@ impl<'t> Walker<'t> {
 
     /// The alignments that a declaration of a variable asks for.
     fn alignments(&self, node: Node<'_>) -> Vec<String> {
-        // That of the type as it is written: a typedef may have one of its own.
-        let mut found: Vec<String> = node.ty().align().map(|bytes| bytes.to_string()).into_iter().collect();
+        // That of the type as it is written, if a typedef has one of its own. What the type itself has is a matter of its layout.
+        let written = node.ty().align().filter(|bytes| node.ty().canonical().align() != Some(*bytes));
+        let mut found: Vec<String> = written.map(|bytes| bytes.to_string()).into_iter().collect();
         for attribute in node.children().into_iter().filter(|c| c.is_attribute()) {
             // Of `_Alignas(64)` the parser names the word alone.
             let mut tokens = Lexer::new(self.text, attribute.range().0);
@@ -338,6 +343,7 @@ impl<'t> Walker<'t> {
             nameless: false,
             ty: String::new(),
             size: 0,
+            natural: 0,
             element: None,
             scalar: !matches!(ty.kind(), clang::T_RECORD | clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY),
             definition: None,
@@ -388,6 +394,7 @@ impl<'t> Walker<'t> {
         if entry.ty.is_empty() || ty.size().is_some() {
             entry.ty = printed;
             entry.size = ty.size().unwrap_or(0);
+            entry.natural = ty.align().unwrap_or(0);
             entry.element = element;
         }
         let initialized = entry.definition.as_ref().is_some_and(|d| d.initializer.is_some());
@@ -565,6 +572,7 @@ impl<'t> Walker<'t> {
                 callee,
                 call: node.range(),
                 arguments: made.arguments,
+                starts: Vec::new(),
                 line,
             });
         }

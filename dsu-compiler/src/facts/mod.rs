@@ -20,6 +20,7 @@ mod initializer;
 mod prune;
 pub mod returned;
 pub mod shape;
+mod starts;
 pub mod types;
 pub mod typeuse;
 pub mod usage;
@@ -198,6 +199,8 @@ pub struct Variable {
     pub ty: String,
     /// Size in bytes; 0 if never complete in this unit.
     pub size: u64,
+    /// Alignment of its type in bytes, as the source has it; 0 if never complete in this unit.
+    pub natural: u64,
     /// Canonical element type if it is an array.
     pub element: Option<String>,
     /// A scalar: arithmetic, enum or pointer.
@@ -212,7 +215,7 @@ impl Variable {
     /// An alignment that this declaration asks for and that the storage of `other`, of the same type, need not have.
     pub fn stricter_alignment(&self, other: &Self) -> Option<&str> {
         let bytes = |text: &String| text.parse::<u64>().ok();
-        let known = other.alignments.iter().filter_map(bytes).max().unwrap_or(0);
+        let known = other.alignments.iter().filter_map(bytes).max().unwrap_or(0).max(other.natural);
         let fits = |a: &&String| other.alignments.contains(*a) || bytes(a).is_some_and(|n| n <= known);
         self.alignments.iter().find(|a| !fits(a)).map(String::as_str)
     }
@@ -479,6 +482,19 @@ pub struct Creation {
     pub call: (usize, usize),
     /// The arguments of the call.
     pub arguments: Vec<(usize, usize)>,
+    /// What the function gives the fields of the object first.
+    pub starts: Vec<Start>,
+    /// The user's line.
+    pub line: u32,
+}
+
+/// The first assignment to a field of an object by the function that makes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The field.
+    pub field: String,
+    /// The value as C, if it is a constant number that the field is given whenever the object is made.
+    pub value: Option<String>,
     /// The user's line.
     pub line: u32,
 }

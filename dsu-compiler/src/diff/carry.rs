@@ -6,9 +6,10 @@ use crate::analyse::model::{Model, VariableRef};
 use crate::description::Description;
 use crate::diff::ctypes::{Scope, array};
 use crate::diff::data::{Data, Fate};
+use crate::diff::rows::{Rows, rows};
 use crate::diff::transform::{Additions, Carry, PRELUDE, copied};
 use crate::diff::types::Types;
-use crate::facts::{Field, TypeDefinition, TypeKind, Variable};
+use crate::facts::{Field, TypeDefinition, TypeKind, Variable, same_type};
 use crate::layout::place::Change;
 use crate::layout::{is_beside, is_ours};
 
@@ -17,9 +18,9 @@ pub fn add(old: &Description, new: &Description, types: &Types, data: &Data, add
     for (at, fate) in &data.fates {
         let writer = Writer { old: &old.model, new: &new.model, types, additions, at: *at };
         let body = match fate {
-            Fate::Moved(before) => writer.moved(*before),
+            Fate::Moved(before) => writer.moved(*before, data.rows.get(at)),
             Fate::Bind(_) if data.reset.contains(at) => Ok(writer.reset()),
-            Fate::Bind(_) if data.seeded.contains(at) => Ok(writer.seeded()),
+            Fate::Bind(before) if data.seeded.contains(at) => writer.seeded(*before),
             _ => continue,
         };
         let name = new.model.units[at.unit].facts.local_name(new.model.variable(*at));
@@ -76,15 +77,33 @@ impl Writer<'_> {
         Some((format!("extern {declared} __asm__(\"{symbol}\");"), format!("dsu_x_{label}")))
     }
 
-    /// From the old storage to the new one.
-    fn moved(&self, before: VariableRef) -> Result<Option<Body>, String> {
+    /// From the old storage to the new one: row by row, where `rows` says which becomes which.
+    fn moved(&self, before: VariableRef, rows: Option<&Vec<(usize, usize)>>) -> Result<Option<Body>, String> {
         let (o, v) = (self.old.variable(before), self.variable());
         let unknown = || "its type has no name outside of its function".to_owned();
         let (declaration, name) = self.name(true).ok_or_else(unknown)?;
         let old = format!("dsu_old_{}", self.new.variable_label(self.at));
         let scope = self.scope();
-        let declared = scope.declare(&o.ty, &old).ok_or_else(unknown)?;
-        let statements = copied((&name, &v.ty), (&old, &o.ty), &scope)?;
+        // Elements without a name are declared like those of the new variable.
+        let like_new = || match (array(&o.ty), array(&v.ty)) {
+            (Some((length, was)), Some((_, is))) if same_type(was, is) => {
+                Some(format!("__typeof__({name}[0]) {old}[{length}]"))
+            }
+            _ => None,
+        };
+        let declared = scope.declare(&o.ty, &old).or_else(like_new).ok_or_else(unknown)?;
+        let statements = match rows {
+            None => copied((&name, &v.ty), (&old, &o.ty), &scope)?,
+            Some(rows) => {
+                let pairs: Vec<String> = rows.iter().map(|(was, is)| format!("{{ {was}, {is} }}")).collect();
+                format!(
+                    "static const unsigned long dsu_rows[][2] = {{ {} }}; for (unsigned long dsu_i = 0; dsu_i < {}; dsu_i++) \
+                     __builtin_memcpy((void *)&{name}[dsu_rows[dsu_i][1]], &{old}[dsu_rows[dsu_i][0]], sizeof {old}[0]);",
+                    pairs.join(", "),
+                    rows.len()
+                )
+            }
+        };
         Ok(Some(Body { before: format!("{declaration} extern {declared};"), statements }))
     }
 
@@ -108,10 +127,24 @@ impl Writer<'_> {
     }
 
     /// New fields as initialised.
-    fn seeded(&self) -> Option<Body> {
-        let (before, name) = self.name(false)?;
-        let statements = self.fields(&self.variable().ty, &name, "dsu_initial", 0)?;
-        Some(Body { before, statements: format!("{} {statements}", self.initial(&name)?) })
+    fn seeded(&self, before: VariableRef) -> Result<Option<Body>, String> {
+        match rows((self.old, before), (self.new, self.at)) {
+            Rows::Mapped(rows) if rows.iter().any(|(was, is)| was != is) => {
+                return Err(format!(
+                    "its rows have another order in the new initialiser, which says what their new fields start with, and those of \
+                     the running program stay where they are: keep the order, or say `#pragma dsu new {}` in a file given with \
+                     --transform (it starts with its new initial value)",
+                    self.variable().name
+                ));
+            }
+            _ => {}
+        }
+        let seeds = || {
+            let (before, name) = self.name(false)?;
+            let statements = self.fields(&self.variable().ty, &name, "dsu_initial", 0)?;
+            Some(Body { before, statements: format!("{} {statements}", self.initial(&name)?) })
+        };
+        Ok(seeds())
     }
 
     /// Assignments to the new fields of all objects of changed types inside; `None` if there are none.

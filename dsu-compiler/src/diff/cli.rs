@@ -135,16 +135,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<DiffReport>> {
 fn template(old: &Description, new: &Description, directives: &Directives, to: &Path) -> anyhow::Result<()> {
     let pairing = Pairing::new(&old.model, &new.model);
     let types = Types::new(old, &new.model, &pairing, directives);
-    if !types.refusals.is_empty() {
-        return Err(DiffError::Refused(types.refusals).into());
-    }
     let text = transform::template(&new.model, &types);
     if to.as_os_str() == "-" {
-        return Ok(std::io::stdout().write_all(text.as_bytes()).or_else(closed)?);
+        std::io::stdout().write_all(text.as_bytes()).or_else(closed)?;
+    } else {
+        // Somebody's work may be in it.
+        let file = std::fs::File::create_new(to);
+        file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| to.display().to_string())?;
     }
-    // Somebody's work may be in it.
-    let file = std::fs::File::create_new(to);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| to.display().to_string())
+    // What cannot change has no transformer; what can has one, and its text is of use.
+    if types.refusals.is_empty() { Ok(()) } else { Err(DiffError::Refused(types.refusals).into()) }
 }
 
 /// Nobody reads on: that is no failure.

@@ -12,6 +12,7 @@ use crate::diff::compare::Changes;
 use crate::diff::ctypes::{Scope, array};
 use crate::diff::directives::{Choice, Directives};
 use crate::diff::pairing::Pairing;
+use crate::diff::rows::{Rows, rows};
 use crate::diff::statics::{Match, Statics};
 use crate::diff::still::Still;
 use crate::diff::types::Types;
@@ -50,6 +51,8 @@ pub struct Data {
     pub reset: BTreeSet<VariableRef>,
     /// Variables that stay in place, hold changed structs, and have an initialiser that may say what new fields start with.
     pub seeded: BTreeSet<VariableRef>,
+    /// Old and new indices of rows, for variables that are carried over row by row.
+    pub rows: BTreeMap<VariableRef, Vec<(usize, usize)>>,
     /// What a person said about variables, by name.
     pub decided: Vec<String>,
     /// Sentences about static variables of functions that start anew though one of their name is gone.
@@ -244,9 +247,9 @@ impl Decider<'_> {
         }
         let choice = self.choice(at);
         let offer = format!(
-            "to decide otherwise, say `#pragma dsu keep {0}` (the value is carried over), `#pragma dsu merge {0}` or `#pragma dsu new {0}` \
-             (it starts with its new initial value) in a file given with --transform; or give the new variable another name, or \
-             restart the program for this change",
+            "to decide otherwise, say `#pragma dsu keep {0}` (the value is carried over, each row of a table at its index), `#pragma dsu \
+             merge {0}` (each row where the new initialiser has it) or `#pragma dsu new {0}` (it starts with its new initial value) in a file given with --transform; or give the new variable another name, or restart the program for \
+             this change",
             v.name
         );
         let changed = format!(
@@ -257,6 +260,7 @@ impl Decider<'_> {
             v.storage(),
             readable(&v.ty)
         );
+        let told = self.rows(at, old_at, choice);
         let problem = if v.thread_local || o.thread_local {
             Some("a thread-local variable has one value in each thread, which cannot be carried over: give the new variable another name, \
                   or restart the program for this change".to_owned())
@@ -270,6 +274,11 @@ impl Decider<'_> {
                 "its running value cannot be carried over: `#pragma dsu new {}` in a file given with --transform starts with its new \
                  initial value; or keep the type, give the new variable another name, or restart the program for this change",
                 v.name
+            ))
+        } else if let (true, Rows::Unclear(row)) = (choice != Some(Choice::New), &told) {
+            Some(format!(
+                "which of its rows became which cannot be told (that of `{}`): {offer}",
+                row.chars().take(60).collect::<String>()
             ))
         } else if choice.is_none() {
             // Old code that goes on may have taken the address for itself.
@@ -293,7 +302,15 @@ impl Decider<'_> {
             let word = if choice == Choice::Merge { "merge" } else { "keep" };
             data.decided.push(format!("{}: its running value is carried over (#pragma dsu {word})", self.describe(at)));
         }
+        if let Rows::Mapped(told) = told {
+            data.rows.insert(at, told);
+        }
         Fate::Moved(old_at)
+    }
+
+    /// Which rows keep their values where. A person may say that it is by their index.
+    fn rows(&self, at: VariableRef, old_at: VariableRef, choice: Option<Choice>) -> Rows {
+        if choice == Some(Choice::Keep) { Rows::Same } else { rows((self.old, old_at), (self.new, at)) }
     }
 
     /// Where pointers into an old table, which the patch brings anew, may live on.
@@ -340,11 +357,12 @@ impl Decider<'_> {
         let (o, v) = (&self.old.variable(old_at).ty, &self.new.variable(at).ty);
         let scope = Scope::new(self.new, &self.new.units[at.unit]);
         let number = |ty: &str| scope.number(ty);
-        let declared = scope.declare(o, "x").is_some();
+        let declared = || scope.declare(o, "x").is_some();
         match (array(v), array(o)) {
             (Some((_, element)), Some((_, old_element))) => {
-                declared
-                    && (same_type(element, old_element) || number(element).is_some() && number(old_element).is_some())
+                // What has the new elements' type needs no words for it.
+                same_type(element, old_element)
+                    || declared() && number(element).is_some() && number(old_element).is_some()
             }
             (None, None) => number(v).is_some() && number(o).is_some(),
             _ => false,

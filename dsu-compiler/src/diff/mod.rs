@@ -14,6 +14,7 @@
 //! | [`still`] | code of the old program that can still run, and what it must not touch |
 //! | [`statics`] | which static variable of a function is which, where several have one name |
 //! | [`data`] | what becomes of each variable of a replaced unit |
+//! | [`rows`] | which row of a table that changed its length is which |
 //! | [`sets`] | linker sets: what the running program does not find of a patch |
 //! | [`directives`] | the file that a person writes for a patch |
 //! | [`transform`], [`carry`] | code that makes new objects and values of old ones |
@@ -56,6 +57,7 @@ pub mod pairing;
 pub mod report;
 mod resume;
 mod room;
+mod rows;
 mod runs;
 pub mod sets;
 pub mod side;

@@ -95,13 +95,18 @@ impl Writer<'_> {
         let statements = match rows {
             None => copied((&name, &v.ty), (&old, &o.ty), &scope)?,
             Some(rows) => {
-                let pairs: Vec<String> = rows.iter().map(|(was, is)| format!("{{ {was}, {is} }}")).collect();
-                format!(
-                    "static const unsigned long dsu_rows[][2] = {{ {} }}; for (unsigned long dsu_i = 0; dsu_i < {}; dsu_i++) \
-                     __builtin_memcpy((void *)&{name}[dsu_rows[dsu_i][1]], &{old}[dsu_rows[dsu_i][0]], sizeof {old}[0]);",
-                    pairs.join(", "),
-                    rows.len()
-                )
+                // Rows that stay side by side go together: from which old one on, to where, and how many.
+                let mut runs: Vec<(usize, usize, usize)> = Vec::new();
+                for (was, is) in rows {
+                    match runs.last_mut() {
+                        Some((from, to, count)) if *from + *count == *was && *to + *count == *is => *count += 1,
+                        _ => runs.push((*was, *is, 1)),
+                    }
+                }
+                let copy = |(was, is, count): &(usize, usize, usize)| {
+                    format!("__builtin_memcpy((void *)&{name}[{is}], &{old}[{was}], {count} * sizeof {old}[0]);")
+                };
+                runs.iter().map(copy).collect()
             }
         };
         Ok(Some(Body { before: format!("{declaration} extern {declared};"), statements }))
@@ -128,16 +133,13 @@ impl Writer<'_> {
 
     /// New fields as initialised.
     fn seeded(&self, before: VariableRef) -> Result<Option<Body>, String> {
-        match rows((self.old, before), (self.new, self.at)) {
-            Rows::Mapped(rows) if rows.iter().any(|(was, is)| was != is) => {
-                return Err(format!(
-                    "its rows have another order in the new initialiser, which says what their new fields start with, and those of \
-                     the running program stay where they are: keep the order, or say `#pragma dsu new {}` in a file given with \
-                     --transform (it starts with its new initial value)",
-                    self.variable().name
-                ));
-            }
-            _ => {}
+        if let Rows::Mapped(_) = rows((self.old, before), (self.new, self.at)) {
+            return Err(format!(
+                "its rows have another order in the new initialiser, which says what their new fields start with, and those of the \
+                 running program stay where they are: keep the order, or say `#pragma dsu new {}` in a file given with --transform (it \
+                 starts with its new initial value)",
+                self.variable().name
+            ));
         }
         let seeds = || {
             let (before, name) = self.name(false)?;

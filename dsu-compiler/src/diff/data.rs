@@ -204,7 +204,7 @@ impl Decider<'_> {
         if unwritten && !v.thread_local {
             return if changed && !initialized { Fate::Bind(old_at) } else { Fate::Overwrite(old_at) };
         }
-        let choice = self.choice(at);
+        let choice = self.basis.directives.choice(self.new, at);
         if choice == Some(Choice::New) {
             if v.thread_local {
                 data.refusals.push(format!(
@@ -245,7 +245,7 @@ impl Decider<'_> {
             data.replaced_storage.insert(at);
             return Fate::Grown(old_at);
         }
-        let choice = self.choice(at);
+        let choice = self.basis.directives.choice(self.new, at);
         let offer = format!(
             "to decide otherwise, say `#pragma dsu keep {0}` (the value is carried over, each row of a table at its index), `#pragma dsu \
              merge {0}` (each row where the new initialiser has it) or `#pragma dsu new {0}` (it starts with its new initial value) in a file given with --transform; or give the new variable another name, or restart the program for \
@@ -409,13 +409,6 @@ impl Decider<'_> {
                 self.describe(at)
             )
         })
-    }
-
-    /// What a person said about a variable.
-    fn choice(&self, at: VariableRef) -> Option<Choice> {
-        let v = self.new.variable(at);
-        let names = [v.name.clone(), self.new.units[at.unit].facts.local_name(v)];
-        names.iter().find_map(|n| self.basis.directives.choices.get(n)).copied()
     }
 
     fn known_names(&self, changes: &Changes) -> BTreeSet<String> {

@@ -15,6 +15,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::analyse::model::{Model, VariableRef};
 use crate::diff::DiffError;
 use crate::facts::TypeDefinition;
 use crate::layout::place::{Renames, own_fields};
@@ -64,6 +65,13 @@ impl Directives {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|e| DiffError::Io(name.clone(), e))?;
         Self::parse(&name, &text)
+    }
+
+    /// What a person said about a variable of the new program.
+    pub fn choice(&self, new: &Model, at: VariableRef) -> Option<Choice> {
+        let v = new.variable(at);
+        let names = [v.name.clone(), new.units[at.unit].facts.local_name(v)];
+        names.iter().find_map(|n| self.choices.get(n)).copied()
     }
 
     /// Reads the text of a file of that name.

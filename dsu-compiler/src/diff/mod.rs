@@ -10,6 +10,7 @@
 //! | [`room`] | new code that does not go with the room that objects have |
 //! | [`resume`] | where activations that are on a stack go on |
 //! | [`runs`] | functions that can run after the commit |
+//! | [`started`] | what the start of a program would do for new data |
 //! | [`starts`] | what new fields of old objects begin with |
 //! | [`still`] | code of the old program that can still run, and what it must not touch |
 //! | [`statics`] | which static variable of a function is which, where several have one name |
@@ -61,6 +62,7 @@ mod rows;
 mod runs;
 pub mod sets;
 pub mod side;
+mod started;
 pub mod starts;
 pub mod statics;
 pub mod still;
@@ -166,6 +168,7 @@ impl Diff {
         new.state = program::state_of(&new.model);
         refusals.extend(changes.refusals(&old, &new));
         refusals.extend(data.refusals.iter().cloned());
+        refusals.extend(started::arrays(&basis(&old, &new, &pairing, &types, directives, &still), &data));
         refusals.extend(Sets::new(&basis(&old, &new, &pairing, &types, directives, &still), &changes, &data).refusals);
         let mut additions = Additions::new(&new.model, &types, directives, changes.replaced.iter());
         carry::add(&old, &new, &types, &data, &mut additions);

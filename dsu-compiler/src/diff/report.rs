@@ -9,7 +9,9 @@ use crate::description::Description;
 use crate::diff::compare::{Changes, old_function};
 use crate::diff::data::{Basis, Data, Fate};
 use crate::diff::pairing::Pairing;
+use crate::diff::runs::Runs;
 use crate::diff::sets::{self, Sets};
+use crate::diff::started;
 use crate::diff::starts::Beginning;
 use crate::diff::transform::{self, Additions};
 use crate::diff::types::{self, Planned};
@@ -207,7 +209,9 @@ impl DiffReport {
         }
         report.flags(old, new, pairing);
         report.variables(new, data, additions);
-        report.effects(old, new, pairing, changes);
+        let (_, after) = Runs::of_both(old, new, pairing);
+        report.effects(old, new, pairing, changes, &after);
+        report.decisions.extend(started::variables(&new.model, data, &after));
         report
     }
 
@@ -244,7 +248,15 @@ impl DiffReport {
         }
     }
 
-    fn effects(&mut self, old: &Description, new: &Description, pairing: &Pairing, changes: &Changes) {
+    /// When changed code takes effect. `after`: the new functions that can run.
+    fn effects(
+        &mut self,
+        old: &Description,
+        new: &Description,
+        pairing: &Pairing,
+        changes: &Changes,
+        after: &Runs<'_>,
+    ) {
         for (&unit, c) in &changes.units {
             let facts = &new.model.units[unit].facts;
             for name in c.bodies.iter().chain(&c.affected).chain(&c.prototypes).chain(&c.added) {
@@ -271,6 +283,10 @@ impl DiffReport {
                 } else if before.is_some_and(|b| old.points.path.contains(&b)) {
                     self.deferred.push(format!(
                         "{name} ({place}) is on an update path: an activation that is on a stack finishes in the old version"
+                    ));
+                } else if !after.can(at) && before.is_some() && !c.affected.contains(name) {
+                    self.not_run.push(format!(
+                        "{name} ({place}) is only called while the program starts, if at all: its new version runs at the next start"
                     ));
                 }
             }

@@ -1,7 +1,10 @@
 //! Which row of a table that changed its length is which: rows of structs are told by what they are initialised with.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::analyse::model::{Model, VariableRef};
 use crate::diff::ctypes::{Scope, array};
+use crate::facts::{TypeKind, UnitFacts};
 use crate::text::lexer::{Kind, Lexer};
 
 /// How the rows of an old table become those of a new one.
@@ -9,32 +12,36 @@ use crate::text::lexer::{Kind, Lexer};
 pub enum Rows {
     /// Each stays at its index.
     Same,
-    /// From old index to new index. New rows that no old one becomes start as initialised.
+    /// From old index to new index, which differ somewhere. New rows that no old one becomes start as initialised.
     Mapped(Vec<(usize, usize)>),
     /// It cannot be told. What is in the way: the first old row that has no place any more, as its text.
     Unclear(String),
 }
 
-/// The rows of an array of which only the length changed. Rows that the initialiser does not list are told by their index,
-/// and so are numbers, unless it looks as if some were put between others.
+/// The rows of an array of which only the length changed. Numbers are told by their index, unless it looks as if some were put
+/// between others.
 pub fn rows((old, old_at): (&Model, VariableRef), (new, at): (&Model, VariableRef)) -> Rows {
     let (o, v) = (old.variable(old_at), new.variable(at));
-    let (Some((length, element)), Some(_)) = (array(&o.ty), array(&v.ty)) else { return Rows::Same };
+    let (Some((length, element)), Some((new_length, _))) = (array(&o.ty), array(&v.ty)) else { return Rows::Same };
     let (Some(before), Some(after)) = (initializer(old, old_at), initializer(new, at)) else { return Rows::Same };
-    let (before, after) = (elements(before), elements(after));
-    let listed = before.len() as u64 == length;
-    if !listed || before.iter().zip(&after).all(|(one, other)| one == other) {
-        return Rows::Same;
-    }
-    let told = told(&before, &after);
-    if Scope::new(new, &new.units[at.unit]).number(element).is_none() {
+    let listed = (
+        listed(before, &|name| value_of(&old.units[old_at.unit].facts, name)),
+        listed(after, &|name| value_of(&new.units[at.unit].facts, name)),
+    );
+    let (Some(before), Some(after)) = listed else {
+        let same = elements(before).iter().zip(&elements(after)).all(|(one, other)| one == other);
+        return if same { Rows::Same } else { Rows::Unclear("it has designators".to_owned()) };
+    };
+    let told = told(&before, &after, (length, new_length));
+    let designated = before.values().chain(after.values()).all(|row| row.first() == Some(&"["));
+    if designated || Scope::new(new, &new.units[at.unit]).number(element).is_none() {
         return told;
     }
     match told {
-        Rows::Mapped(rows) => match rows.iter().find(|(was, is)| was != is) {
-            Some((was, _)) => Rows::Unclear(before[*was].join(" ")),
-            None => Rows::Same,
-        },
+        Rows::Mapped(rows) => {
+            let moved = rows.iter().find(|(was, is)| was != is).and_then(|(was, _)| before.get(was));
+            Rows::Unclear(moved.map(|row| row.join(" ")).unwrap_or_default())
+        }
         Rows::Unclear(_) | Rows::Same => Rows::Same,
     }
 }
@@ -65,9 +72,40 @@ fn elements(list: &str) -> Vec<Vec<&str>> {
     found
 }
 
-/// The first value of a row, which names it in most tables.
-fn key<'a>(row: &'a [&'a str]) -> &'a [&'a str] {
-    let inside = row.strip_prefix(&["{"]).unwrap_or(row);
+/// The value of an enumeration constant that a unit knows.
+fn value_of(facts: &UnitFacts, name: &str) -> Option<i64> {
+    let mut constants = facts.types.iter().filter(|t| t.kind == TypeKind::Enum).flat_map(|t| &t.fields);
+    constants.find(|c| c.name == name).map(|c| c.offset)
+}
+
+/// The elements of an initialiser list by their index; `None` where a designator's value is not known.
+fn listed<'t>(list: &'t str, constant: &dyn Fn(&str) -> Option<i64>) -> Option<Listed<'t>> {
+    let index = |words: &[&str]| match words {
+        [word] => word.parse().ok().or_else(|| usize::try_from(constant(word)?).ok()),
+        _ => None,
+    };
+    let mut next = 0;
+    let mut found = Listed::new();
+    for row in elements(list) {
+        if let Some(inside) = row.strip_prefix(&["["]) {
+            let end = inside.iter().position(|w| *w == "]")?;
+            next = index(&inside[..end])?;
+        } else if row.first() == Some(&".") {
+            return None;
+        }
+        found.insert(next, row);
+        next += 1;
+    }
+    Some(found)
+}
+
+/// What names a row: its designator, or in most tables the first value in it.
+fn key<'r, 't>(row: &'r [&'t str]) -> &'r [&'t str] {
+    if let Some(end) = row.iter().position(|w| *w == "]").filter(|_| row.first() == Some(&"[")) {
+        return &row[..=end];
+    }
+    // Of `&(struct s){ a, b }`, too.
+    let inside = row.iter().position(|w| *w == "{").map_or(row, |open| &row[open + 1..]);
     let mut depth = 0;
     let end = inside.iter().position(|word| {
         depth += i32::from(matches!(*word, "{" | "(" | "[")) - i32::from(matches!(*word, "}" | ")" | "]"));
@@ -76,40 +114,75 @@ fn key<'a>(row: &'a [&'a str]) -> &'a [&'a str] {
     &inside[..end.unwrap_or(inside.len())]
 }
 
-fn told(before: &[Vec<&str>], after: &[Vec<&str>]) -> Rows {
-    let unclear = |row: &Vec<&str>| Rows::Unclear(row.join(" "));
-    // With designators a row's place is not where it stands.
-    if let Some(row) = before.iter().chain(after).find(|row| matches!(row.first(), Some(&("[" | ".")))) {
-        return unclear(row);
+/// The words of each row that is listed, by its index.
+type Listed<'t> = BTreeMap<usize, Vec<&'t str>>;
+
+/// Which rows of a table became which, by the elements that are listed of it and by its length, before and after.
+fn told(before: &Listed<'_>, after: &Listed<'_>, (length, new_length): (u64, u64)) -> Rows {
+    let stays = |(i, row): (&usize, &Vec<&str>)| match after.get(i) {
+        Some(other) => other == row,
+        None => *i as u64 >= new_length && !after.values().any(|other| other == row),
+    };
+    if before.iter().all(stays) {
+        return Rows::Same;
     }
-    let mut found: Vec<Option<usize>> = vec![None; before.len()];
-    let mut taken = vec![false; after.len()];
-    for same in
-        [&(|a: &Vec<&str>, b: &Vec<&str>| a == b) as &dyn Fn(&Vec<&str>, &Vec<&str>) -> bool, &|a, b| key(a) == key(b)]
-    {
-        for i in 0..before.len() {
-            if found[i].is_some() {
-                continue;
-            }
-            let alike = |rows: &[Vec<&str>]| rows.iter().filter(|row| same(row, &before[i])).count();
-            let free: Vec<usize> = (0..after.len()).filter(|j| !taken[*j] && same(&before[i], &after[*j])).collect();
-            match free.as_slice() {
-                // As many alike before as after: in order.
-                [first, ..] if alike(before) == alike(after) => {
-                    found[i] = Some(*first);
-                    taken[*first] = true;
-                }
-                [] => {}
-                _ => return unclear(&before[i]),
-            }
+    // Numbered designators say nothing: the number may be another row's now.
+    let numbered = |row: &&Vec<&str>| row.first() == Some(&"[") && row.get(1).is_some_and(|w| w.parse::<u64>().is_ok());
+    if let Some(row) = before.values().chain(after.values()).find(numbered) {
+        return Rows::Unclear(row.join(" "));
+    }
+    let mut pairs = Pairs { before, after, found: BTreeMap::new(), taken: BTreeSet::new() };
+    if let Err(row) = pairs.pair(|row| row).and_then(|()| pairs.pair(key)) {
+        return Rows::Unclear(before[&row].join(" "));
+    }
+    let Pairs { mut found, taken, .. } = pairs;
+    // An old row without a place is gone, if all new rows are known: otherwise it may have become one of them.
+    let lost = before.iter().find(|(i, _)| !found.contains_key(i));
+    if let Some((_, lost)) = lost.filter(|_| taken.len() < after.len()) {
+        return Rows::Unclear(lost.join(" "));
+    }
+    // What is not listed is known by its index.
+    for i in (0..length as usize).filter(|i| !before.contains_key(i)) {
+        if after.contains_key(&i) {
+            return Rows::Unclear(format!("[ {i} ]"));
+        }
+        if (i as u64) < new_length {
+            found.insert(i, i);
         }
     }
-    // An old row without a place is gone, if all new rows are known: otherwise it may have become one of them.
-    let lost = (0..before.len()).find(|i| found[*i].is_none());
-    if let Some(lost) = lost.filter(|_| taken.contains(&false)) {
-        return unclear(&before[lost]);
+    if found.iter().all(|(was, is)| was == is) { Rows::Same } else { Rows::Mapped(found.into_iter().collect()) }
+}
+
+/// Rows that became others.
+struct Pairs<'l, 't> {
+    before: &'l Listed<'t>,
+    after: &'l Listed<'t>,
+    /// From old index to new index.
+    found: BTreeMap<usize, usize>,
+    /// New indices.
+    taken: BTreeSet<usize>,
+}
+
+impl<'t> Pairs<'_, 't> {
+    /// Pairs rows of one name: as many must be left of it on both sides, which are in the same order then. Otherwise says which
+    /// old row is in doubt.
+    fn pair(&mut self, name: for<'r> fn(&'r [&'t str]) -> &'r [&'t str]) -> Result<(), usize> {
+        let mut named: BTreeMap<&[&str], (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+        for (i, row) in self.before.iter().filter(|(i, _)| !self.found.contains_key(i)) {
+            named.entry(name(row)).or_default().0.push(*i);
+        }
+        for (i, row) in self.after.iter().filter(|(i, _)| !self.taken.contains(i)) {
+            named.entry(name(row)).or_default().1.push(*i);
+        }
+        for (old, new) in named.into_values().filter(|(old, new)| !old.is_empty() && !new.is_empty()) {
+            if old.len() != new.len() {
+                return Err(old[0]);
+            }
+            self.taken.extend(&new);
+            self.found.extend(old.into_iter().zip(new));
+        }
+        Ok(())
     }
-    Rows::Mapped(found.iter().enumerate().filter_map(|(i, j)| j.map(|j| (i, j))).collect())
 }
 
 #[cfg(test)]
@@ -117,20 +190,47 @@ mod tests {
     use super::*;
 
     fn map(before: &str, after: &str) -> Rows {
-        told(&elements(before), &elements(after))
+        let value = |names: &[&str], name: &str| names.iter().position(|n| *n == name).map(|i| i as i64);
+        let before = listed(before, &|name| value(&["X0", "X1", "X2"], name));
+        let after = listed(after, &|name| value(&["X0", "Y", "X1", "X2"], name));
+        let (Some(before), Some(after)) = (before, after) else { return Rows::Unclear(String::new()) };
+        let length = |rows: &Listed<'_>| rows.keys().max().map_or(0, |i| *i as u64 + 1);
+        told(&before, &after, (length(&before), length(&after)))
     }
 
     #[test]
     fn rows_are_told_by_their_text_and_then_by_their_first_value() {
         let mapped = |pairs: &[(usize, usize)]| Rows::Mapped(pairs.to_vec());
+        assert_eq!(map("{ {1, f}, {2, g} }", "{ {1, f}, {2, g}, {7, h}, }"), Rows::Same);
         assert_eq!(map("{ {1, f}, {2, g} }", "{ {1, f}, {7, h}, {2, g}, }"), mapped(&[(0, 0), (1, 2)]));
         assert_eq!(map("{ {A, f(1, 2)}, {B, g}, }", "{ {B, g}, {A, other}, {C, 0} }"), mapped(&[(0, 1), (1, 0)]));
         assert_eq!(map("{ {A, f}, {B, g}, {C, h} }", "{ {A, f}, {C, h} }"), mapped(&[(0, 0), (2, 1)]));
+        assert_eq!(map("{ {A, f}, {B, g}, {C, h} }", "{ {A, f}, {B, g} }"), Rows::Same);
+        assert_eq!(
+            map("{ &(S){A, 1}, &(S){B, 2} }", "{ &(S){C, 1}, &(S){A, 1}, &(S){B, 3} }"),
+            mapped(&[(0, 1), (1, 2)])
+        );
         assert_eq!(map("{ \"a\", \"b\" }", "{ \"b\", \"c\", \"a\" }"), mapped(&[(0, 2), (1, 0)]));
         assert_eq!(
             map("{ {A}, {0}, {B}, {0} }", "{ {A}, {0}, {X}, {B}, {0} }"),
             mapped(&[(0, 0), (1, 1), (2, 3), (3, 4)])
         );
+    }
+
+    #[test]
+    fn designators_say_which_row_it_is() {
+        let mapped = |pairs: &[(usize, usize)]| Rows::Mapped(pairs.to_vec());
+        assert_eq!(
+            map("{ [X0] = {f}, [X1] = {g} }", "{ [Y] = {h}, [X0] = {f}, [X1] = {g} }"),
+            mapped(&[(0, 0), (1, 2)])
+        );
+        // X0 is not listed, and stays where it is.
+        assert_eq!(map("{ [X1] = {f}, [X2] = {g} }", "{ [X1] = {k}, [X2] = {g} }"), mapped(&[(0, 0), (1, 2), (2, 3)]));
+        assert_eq!(
+            map("{ [X0] = {f}, [X2] = {g} }", "{ [X0] = {f}, [Y] = {h}, [X2] = {g} }"),
+            Rows::Unclear("[ 1 ]".to_owned())
+        );
+        assert_eq!(map("{ [0] = {f}, [2] = {g} }", "{ [0] = {f}, [2] = {g}, [3] = {h} }"), Rows::Same);
     }
 
     #[test]
@@ -140,5 +240,6 @@ mod tests {
         assert_eq!(map("{ {A, f}, {A, g} }", "{ {A, f}, {A, x}, {A, y} }"), unclear("{ A , g }"));
         assert_eq!(map("{ [0] = {A}, [1] = {B} }", "{ [0] = {X}, [1] = {A}, [2] = {B} }"), unclear("[ 0 ] = { A }"));
         assert_eq!(map("{ {0}, {0} }", "{ {1}, {0}, {0}, {0} }"), unclear("{ 0 }"));
+        assert_eq!(map("{ [Z] = {A} }", "{ [Z] = {B}, {C} }"), unclear(""));
     }
 }

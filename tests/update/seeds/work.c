@@ -19,21 +19,21 @@ struct book {
 };
 
 #if VERSION == 1
-static struct rule rules[3] = {{"a", 1, 0, {0}}, {"b", 2, 0, {0}}};
+static struct rule rules[2] = {{"a", 1, 0, {0}}, {"b", 2, 0, {0}}};
 static const struct rule fixed[2] = {{.name = "f", .cost = 9}, {.name = "g", .cost = 8}};
 static struct book book = {5, {{.name = "x", .cost = 3}, {.name = "y", .cost = 4}}};
 static int counts[2] = {10, 20};
 static unsigned short total = 65000;
 static char last[4] = "abc";
 #elif VERSION == 2
-static struct rule rules[3] = {{"a", 1, 0, {0}, 7, "ms"}, {"b", 2, 0, {0}}};
+static struct rule rules[2] = {{"a", 1, 0, {0}, 7, "ms"}, {"b", 2, 0, {0}}};
 static const struct rule fixed[2] = {{.name = "f", .cost = 9, .limit = 3}, {.name = "g", .cost = 7, .unit = "s"}};
 static struct book book = {5, {{.name = "x", .cost = 3}, {.name = "y", .cost = 4, .limit = 6}}};
 static int counts[2] = {10, 20};
 static unsigned short total = 65000;
 static char last[4] = "abc";
 #else
-static struct rule rules[5] = {{"a", 1, 0, {0}, 7, "ms"}, {"b", 2, 0, {0}}, {"c", 3, 0, {0}}, {"d", 4, 0, {0}, 9, "m"}};
+static struct rule rules[4] = {{"a", 1, 0, {0}, 7, "ms"}, {"b", 2, 0, {0}}, {"c", 3, 0, {0}}, {"d", 4, 0, {0}, 9, "m"}};
 static const struct rule fixed[2] = {{.name = "f", .cost = 9, .limit = 3}, {.name = "g", .cost = 7, .unit = "s"}};
 static struct book book = {5, {{.name = "x", .cost = 3}, {.name = "y", .cost = 4, .limit = 6}}};
 static long counts[3] = {10, 20, 30};

@@ -20,7 +20,7 @@ use crate::analyse::points::{CallRef, Place, Point, Points};
 use crate::facts::check::{self, Misfit};
 
 const MAGIC: &[u8; 8] = b"DSUPROG\0";
-const VERSION: u32 = 16;
+const VERSION: u32 = 17;
 const HEADER: usize = 24;
 /// Long enough that the headers one unit includes are still in the window at the next.
 const WINDOW_LOG: u32 = 27;

@@ -11,10 +11,11 @@ use clang_sys as c;
 
 pub use clang_sys::{
     CXCursor_AddrLabelExpr as LABEL_ADDRESS, CXCursor_ArraySubscriptExpr as SUBSCRIPT,
-    CXCursor_AsmLabelAttr as ASM_LABEL, CXCursor_BinaryOperator as BINARY, CXCursor_CStyleCastExpr as CAST,
-    CXCursor_CallExpr as CALL, CXCursor_CaseStmt as CASE, CXCursor_CharacterLiteral as CHARACTER,
-    CXCursor_CompoundAssignOperator as COMPOUND_ASSIGN, CXCursor_CompoundLiteralExpr as COMPOUND_LITERAL,
-    CXCursor_CompoundStmt as COMPOUND, CXCursor_ConditionalOperator as CONDITIONAL, CXCursor_DeclRefExpr as DECL_REF,
+    CXCursor_AsmLabelAttr as ASM_LABEL, CXCursor_BinaryOperator as BINARY, CXCursor_BreakStmt as BREAK,
+    CXCursor_CStyleCastExpr as CAST, CXCursor_CallExpr as CALL, CXCursor_CaseStmt as CASE,
+    CXCursor_CharacterLiteral as CHARACTER, CXCursor_CompoundAssignOperator as COMPOUND_ASSIGN,
+    CXCursor_CompoundLiteralExpr as COMPOUND_LITERAL, CXCursor_CompoundStmt as COMPOUND,
+    CXCursor_ConditionalOperator as CONDITIONAL, CXCursor_ContinueStmt as CONTINUE, CXCursor_DeclRefExpr as DECL_REF,
     CXCursor_DeclStmt as DECL_STMT, CXCursor_DefaultStmt as DEFAULT, CXCursor_DoStmt as DO,
     CXCursor_EnumConstantDecl as ENUM_CONSTANT, CXCursor_EnumDecl as ENUM, CXCursor_FieldDecl as FIELD,
     CXCursor_FloatingLiteral as FLOATING, CXCursor_ForStmt as FOR, CXCursor_FunctionDecl as FUNCTION,

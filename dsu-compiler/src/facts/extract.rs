@@ -254,8 +254,11 @@ impl<'t> Walker<'t> {
         for child in &children {
             self.walk(*child, &mut vec![node]);
         }
-        for creation in self.facts.creations.iter_mut().skip(known) {
-            creation.starts = starts::of_call(creation.call.0, body, self.text);
+        if self.facts.creations.len() > known {
+            let events = starts::Events::of(body, self.text);
+            for creation in self.facts.creations.iter_mut().skip(known) {
+                creation.starts = events.starts(creation.call.0);
+            }
         }
         let parameters = children.into_iter().filter(|c| c.kind() == clang::PARAMETER).collect();
         self.flows.finish(Some((index, parameters)).filter(|_| !system));

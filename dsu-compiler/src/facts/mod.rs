@@ -212,12 +212,16 @@ pub struct Variable {
 }
 
 impl Variable {
-    /// An alignment that this declaration asks for and that the storage of `other`, of the same type, need not have.
-    pub fn stricter_alignment(&self, other: &Self) -> Option<&str> {
+    /// An alignment that this declaration needs and that the storage of `other`, of the same type, need not have.
+    pub fn stricter_alignment(&self, other: &Self) -> Option<String> {
         let bytes = |text: &String| text.parse::<u64>().ok();
-        let known = other.alignments.iter().filter_map(bytes).max().unwrap_or(0).max(other.natural);
+        // A typedef can also ask for less than the type would have.
+        let asked = other.alignments.iter().filter_map(bytes).max();
+        let known = asked.unwrap_or(other.natural);
         let fits = |a: &&String| other.alignments.contains(*a) || bytes(a).is_some_and(|n| n <= known);
-        self.alignments.iter().find(|a| !fits(a)).map(String::as_str)
+        let plain =
+            (self.alignments.is_empty() && known < other.natural && known < self.natural).then_some(self.natural);
+        self.alignments.iter().find(|a| !fits(a)).cloned().or(plain.map(|n| n.to_string()))
     }
 
     /// The linker set that it is in: the linker defines `__start_` and `__stop_` symbols for sections whose names are

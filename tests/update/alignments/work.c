@@ -28,8 +28,20 @@ char buffer[3] __attribute__((aligned(sizeof(long) << VERSION)));
 char buffer[3];
 #endif
 
+/* Less than the type would have. */
+typedef __int128 low __attribute__((aligned(4)));
+#if WAY == 8 && VERSION == 2
+static __int128 number, copy;
+#elif WAY == 8 || WAY == 9
+static low number, copy;
+#endif
+
 void command(const char *line)
 {
     buffer[0] = *line;
+#if WAY >= 8
+    copy = number;
+    number ^= *line;
+#endif
     printf("%d %c %d\n", VERSION, buffer[0], (int)((uintptr_t)buffer % (WAY == 5 ? 64 : 1)) * pad);
 }

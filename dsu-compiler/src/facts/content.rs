@@ -108,6 +108,32 @@ impl<'a> Content<'a> {
         seen
     }
 
+    /// Identity of a function and of what it depends on: as of any range, and of the types of the variables and functions
+    /// that it uses, which it need not name (`table.lock = 0`).
+    fn of_function(
+        &self,
+        start: usize,
+        end: usize,
+        enter: impl Fn(usize) -> bool,
+        types: &BTreeMap<usize, BTreeSet<&str>>,
+    ) -> Id {
+        let items = self.reachable(start, end, &enter);
+        let named = self.named(start, end, &items);
+        let known = named.iter().filter(|i| !enter(**i)).filter_map(|i| types.get(i)).flatten();
+        let words = known.flat_map(|ty| ty.split(|c: char| !c.is_alphanumeric() && c != '_'));
+        let mut todo: Vec<usize> = words.filter_map(|w| self.declared.get(w)).flatten().copied().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(item) = todo.pop() {
+            if enter(item) && !items.contains(&item) && seen.insert(item) {
+                todo.extend(&self.items[item].1);
+            }
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.with_types(start, end, &items, types).0);
+        hasher.update(&self.closure(0, 0, &seen).0);
+        truncate(hasher.finalize())
+    }
+
     /// Identity of a range and of what it depends on: of items to `enter` their text, of variables and functions the
     /// type, which an initialiser may complete (`sizeof table`).
     pub fn dependent(
@@ -117,11 +143,26 @@ impl<'a> Content<'a> {
         enter: impl Fn(usize) -> bool,
         types: &BTreeMap<usize, BTreeSet<&str>>,
     ) -> Id {
-        let items = self.reachable(start, end, &enter);
+        self.with_types(start, end, &self.reachable(start, end, &enter), types)
+    }
+
+    /// Items that a range and those it depends on name.
+    fn named(&self, start: usize, end: usize, items: &BTreeSet<usize>) -> BTreeSet<usize> {
         let mut named: BTreeSet<usize> = self.names(start, end).into_iter().collect();
         named.extend(items.iter().flat_map(|i| self.items[*i].1.iter().copied()));
+        named
+    }
+
+    fn with_types(
+        &self,
+        start: usize,
+        end: usize,
+        items: &BTreeSet<usize>,
+        types: &BTreeMap<usize, BTreeSet<&str>>,
+    ) -> Id {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.closure(start, end, &items).0);
+        hasher.update(&self.closure(start, end, items).0);
+        let named = self.named(start, end, items);
         let known: BTreeSet<&str> = named.iter().filter_map(|i| types.get(i)).flatten().copied().collect();
         for ty in known {
             hasher.update(ty.as_bytes()).update(&[0]);
@@ -186,7 +227,7 @@ pub fn identify(facts: &mut UnitFacts, text: &str, tokens: Vec<Token>) {
         for function in &mut facts.functions {
             if let Some(d) = &mut function.definition {
                 d.content = content.own(d.start, d.end);
-                d.closure = content.dependent(d.start, d.end, enter, &types);
+                d.closure = content.of_function(d.start, d.end, enter, &types);
             }
         }
         for variable in &mut facts.variables {

@@ -136,7 +136,7 @@ fn is_cleared(new: &Model, ty: &str, field: &str) -> bool {
         for t in u.facts.type_uses.iter().filter(clears) {
             counts.entry(t.inside).or_default().0 += 1;
         }
-        for c in u.facts.creations.iter().filter(|c| c.ty == ty) {
+        for c in u.facts.creations.iter().filter(|c| c.ty == ty && c.cleared) {
             let begun = c.starts.iter().any(|s| s.field == field && s.value.is_some());
             counts.entry(Some(c.inside)).or_default().1 += usize::from(begun);
         }

@@ -260,7 +260,7 @@ impl Unit<'_> {
     }
 
     fn creation(&self, creation: &Creation) -> Result {
-        let Creation { inside, ty: _, callee, call, arguments, starts: _, line: _ } = creation;
+        let Creation { inside, ty: _, callee, call, arguments, starts: _, cleared: _, line: _ } = creation;
         self.index(*inside)
             .and(self.index(*callee))
             .and(self.range(call.0, call.1))

@@ -257,7 +257,7 @@ impl<'t> Walker<'t> {
         if self.facts.creations.len() > known {
             let events = starts::Events::of(body, self.text);
             for creation in self.facts.creations.iter_mut().skip(known) {
-                creation.starts = events.starts(creation.call.0);
+                (creation.starts, creation.cleared) = events.starts(creation.call.0);
             }
         }
         let parameters = children.into_iter().filter(|c| c.kind() == clang::PARAMETER).collect();
@@ -576,6 +576,7 @@ impl<'t> Walker<'t> {
                 call: node.range(),
                 arguments: made.arguments,
                 starts: Vec::new(),
+                cleared: false,
                 line,
             });
         }

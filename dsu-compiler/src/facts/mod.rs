@@ -488,6 +488,8 @@ pub struct Creation {
     pub arguments: Vec<(usize, usize)>,
     /// What the function gives the fields of the object first.
     pub starts: Vec<Start>,
+    /// The function clears the object, or writes it as a whole.
+    pub cleared: bool,
     /// The user's line.
     pub line: u32,
 }

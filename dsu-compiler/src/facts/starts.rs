@@ -68,16 +68,18 @@ impl<'a> Events<'a> {
         Self { list: walk.events, text }
     }
 
-    /// The first assignment to each field of the object that the call at an offset makes.
-    pub fn starts(&self, call: usize) -> Vec<Start> {
-        let mut found: Vec<Start> = Vec::new();
+    /// The first assignment to each field of the object that the call at an offset makes, and whether it is written as a whole.
+    pub fn starts(&self, call: usize) -> (Vec<Start>, bool) {
+        let (mut found, mut cleared): (Vec<Start>, bool) = Default::default();
         for given in &self.list {
             let What::Given(variable, at) = given.what else { continue };
             if at == call {
                 self.of_variable(variable, given, &mut found);
+                let clears = |e: &Event<'a>| matches!(e.what, What::Overwritten(v) if v == variable);
+                cleared |= self.list.iter().any(|e| clears(e) && e.at > at && !e.excludes(given));
             }
         }
-        found
+        (found, cleared)
     }
 
     fn of_variable(&self, variable: usize, made: &Event<'a>, found: &mut Vec<Start>) {

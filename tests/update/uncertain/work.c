@@ -14,6 +14,7 @@
 TYPE(other_object); TYPE(early); TYPE(jump); TYPE(operand); TYPE(gnu); TYPE(cleared); TYPE(copied); TYPE(array);
 TYPE(several); TYPE(skipped); TYPE(branch); TYPE(pool); TYPE(pointer); TYPE(anything); TYPE(local); TYPE(reset);
 TYPE(added); TYPE(unknown); TYPE(cut); TYPE(checked); TYPE(failing); TYPE(either); TYPE(nested); TYPE(inside);
+TYPE(again);
 
 struct around {
     int plain;
@@ -192,6 +193,19 @@ void reset(struct reset *c)
     memset(c, 0, sizeof *c);
 }
 
+/* What is cleared is not what is made. */
+struct again *new_again(struct again *old)
+{
+    struct again *c;
+    if (old) {
+        memset(old, 0, sizeof *old);
+        return old;
+    }
+    c = calloc(1, sizeof *c);
+    IN_V2(c->fd = -1;)
+    return c;
+}
+
 struct added *new_added(void)
 {
     struct added *c = calloc(1, sizeof *c);
@@ -291,7 +305,7 @@ void command(const char *line)
     } else if (*line == '*') {
         printf("%p", (void *)new_early(1)), new_jump(1), new_operand(1), new_gnu(1), new_cleared(), new_copied(NULL);
         new_array(1), new_several(1), new_skipped(1), new_branch(1), new_pool(1), new_pointer(1), new_anything();
-        new_local(), new_added(), new_unknown(sizeof(struct unknown)), new_inside(), new_cut(), new_failing(1);
+        new_local(), new_added(), new_unknown(sizeof(struct unknown)), new_inside(), new_again(NULL), new_cut(), new_failing(1);
         new_either(1), new_nested(1), printf("%d\n", holder ? holder->plain : 0);
     } else {
         printf("%d", made->text[0] + checked->text[0]);

@@ -96,7 +96,7 @@ fn is_size(expression: &str) -> bool {
     let sizes = words.iter().filter(|w| **w == "sizeof").count();
     let operand = |w: &str| w == ")" || w.starts_with(|c: char| c.is_alphanumeric() || c == '_') && w != "sizeof";
     let times = words.windows(2).any(|pair| operand(pair[0]) && pair[1] == "*");
-    sizes == 1 && !times && !words.iter().any(|w| matches!(*w, "<<" | "?"))
+    sizes == 1 && !times && !words.iter().any(|w| matches!(*w, "<" | "<<" | "?"))
 }
 
 /// Whether there are objects of a type that no known call makes: in variables, inside others, or in memory that was had as

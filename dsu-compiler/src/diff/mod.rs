@@ -7,7 +7,7 @@
 //! | [`types`] | types that changed, and how they are laid out in the patch |
 //! | [`side`] | which types may have fields beside their objects |
 //! | [`impose`] | the running program's layouts, imposed on the new program |
-//! | [`room`] | new code that does not go with the room that objects have |
+//! | [`room`] | new code that does not go with the room that objects have, or with where their fields are |
 //! | [`resume`] | where activations that are on a stack go on |
 //! | [`runs`] | functions that can run after the commit |
 //! | [`started`] | what the start of a program would do for new data |
@@ -148,6 +148,7 @@ impl Diff {
         let mut refusals = types.refusals.clone();
         refusals.extend(side::refusals(&types, &old.model, &new.model));
         refusals.extend(room::refusals(&types, &old.model, &new.model));
+        refusals.extend(room::misread(&types, &new.model));
         let mut changes = Changes::new(&old, &new, &pairing);
         changes.add_types(&new.model, &types);
         if refusals.is_empty() {

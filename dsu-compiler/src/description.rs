@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::analyse::model::{FunctionRef, Model, Unit, VariableRef};
 use crate::analyse::points::{CallRef, Place, Point, Points};
+use crate::analyse::wrap::NoRoom;
 use crate::facts::check::{self, Misfit};
 
 const MAGIC: &[u8; 8] = b"DSUPROG\0";
@@ -47,7 +48,7 @@ pub struct Description {
     /// Linker sets that are only looked at while the program starts, as `dsu.toml` says.
     pub start_sets: BTreeSet<String>,
     /// Types whose objects have no room for later, and why.
-    pub no_room: BTreeMap<String, String>,
+    pub no_room: BTreeMap<String, NoRoom>,
 }
 
 /// Why a description cannot be read.

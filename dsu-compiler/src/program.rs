@@ -15,7 +15,7 @@ use crate::analyse::wrap;
 use crate::clang::Library;
 use crate::description::{Description, DescriptionError};
 use crate::driver::interface::{
-    Finished, LinkInput, Report, Rewritten, RewrittenUnit, TypesReport, UnitReport, UpdatePointReport,
+    Finished, LinkInput, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport,
 };
 use crate::driver::scheduler;
 use crate::elf::ObjectSymbols;
@@ -40,6 +40,8 @@ pub struct Plan {
     objects: Vec<(String, Id)>,
     /// Linker sets that are only looked at while the program starts.
     start_sets: BTreeSet<String>,
+    /// Structs whose objects have no room for later.
+    no_room: BTreeMap<String, wrap::NoRoom>,
     /// Symbols of the toolchain's own libraries: a patch is linked with those itself.
     toolchain: HashSet<String>,
     output: String,
@@ -114,8 +116,20 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
             report.types = wrapping.report;
             let (exported, output, objects) = (input.exported.clone(), input.output.clone(), objects(input));
             let (toolchain, start_sets) = (toolchain(input), input.config.sets.start_only.clone());
-            let plan =
-                Plan { model, points, slots, stubs, variables, exported, objects, start_sets, toolchain, output };
+            let no_room = wrapping.no_room;
+            let plan = Plan {
+                model,
+                points,
+                slots,
+                stubs,
+                variables,
+                exported,
+                objects,
+                start_sets,
+                no_room,
+                toolchain,
+                output,
+            };
             return Ok(Rewritten { units, report, plan });
         }
         // A unit that cannot be rewritten is kept, and then the others must not count on it.
@@ -363,15 +377,9 @@ pub fn finish(
         slots: plan.slots,
         objects: plan.objects,
         start_sets: plan.start_sets,
-        no_room: no_room(&report.types),
+        no_room: plan.no_room,
     };
     Ok(Finished { assembly, renames, description: description.encode()?, report })
-}
-
-/// Types without room for later, and why.
-fn no_room(types: &TypesReport) -> BTreeMap<String, String> {
-    let small = types.small.iter().map(|name| (name.clone(), "it is small".to_owned()));
-    small.chain(types.unwrapped.iter().map(|t| (t.name.clone(), t.reason.clone()))).collect()
 }
 
 /// Functions that somebody refers to by their own symbol: for those the symbol becomes the stub.

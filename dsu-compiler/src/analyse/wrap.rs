@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::analyse::allocators::{Allocators, parameters};
 use crate::analyse::model::{FunctionRef, Model};
 use crate::driver::interface::{LinkInput, TypesReport, UnprovenReport, UnwrappedReport};
@@ -94,10 +96,23 @@ const HANDS: usize = 4;
 pub struct Wrapping {
     /// Room in bytes by name.
     pub wrapped: BTreeMap<String, u64>,
+    /// Structs without room.
+    pub no_room: BTreeMap<String, NoRoom>,
     /// For the report.
     pub report: TypesReport,
     /// What else there is to say.
     pub notes: Vec<String>,
+}
+
+/// Why objects of a struct have no room, for who misses it later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoRoom {
+    /// In words.
+    pub reason: String,
+    /// Whether `dsu.toml` can say otherwise.
+    pub soft: bool,
+    /// Whether it is small, and there is nothing else.
+    pub only_small: bool,
 }
 
 /// Why a struct gets no room.
@@ -400,6 +415,9 @@ impl<'a> Policy<'a> {
             let forced = own.is_some_and(|c| c.wrap == Some(true));
             let reasons = self.reasons.get(*name).map(Vec::as_slice).unwrap_or_default();
             let reason = reasons.iter().find(|r| !r.soft).or(reasons.iter().find(|r| !forced && r.soft));
+            if reason.is_some() {
+                result.no_room.insert((*name).to_owned(), no_room(reasons, t.size < min));
+            }
             match reason {
                 None => {
                     let slop = own.and_then(|c| c.slop).or(config.slop).unwrap_or_else(|| default_slop(t.size));
@@ -595,6 +613,19 @@ impl<'a> Uses<'a> {
             None => format!("{file}:{line}"),
         }
     }
+}
+
+/// Why a struct has no room: what nobody can change before what is a matter of judgement, and its size last, as room for a
+/// small one is easily had where nothing else is in the way.
+fn no_room(reasons: &[Reason], small: bool) -> NoRoom {
+    let hard = reasons.iter().find(|r| !r.soft);
+    let reason = hard.or(reasons.iter().find(|r| r.inside)).or(reasons.first().filter(|_| !small));
+    let text = match reason {
+        Some(reason) if small && reason.soft => format!("it is small, and {}", reason.text),
+        Some(reason) => reason.text.clone(),
+        None => "it is small".to_owned(),
+    };
+    NoRoom { reason: text, soft: hard.is_none(), only_small: reason.is_none() }
 }
 
 /// Room for a struct of this size, if the configuration does not say otherwise.

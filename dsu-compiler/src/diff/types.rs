@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::analyse::allocators::Allocators;
 use crate::analyse::model::Model;
+use crate::analyse::wrap::NoRoom;
 use crate::description::Description;
 use crate::diff::directives::Directives;
 use crate::diff::pairing::Pairing;
@@ -342,7 +343,7 @@ impl NewTypes<'_> {
 }
 
 /// The old program and the new one, and why types of the old one have no room.
-type Programs<'a> = (&'a Model, &'a Model, &'a BTreeMap<String, String>);
+type Programs<'a> = (&'a Model, &'a Model, &'a BTreeMap<String, NoRoom>);
 
 /// Why a type cannot change, in words, with what to do.
 fn refused(refusal: &Refusal, was: &TypeDefinition, now: &TypeDefinition, (old, new, no_room): Programs<'_>) -> String {
@@ -353,11 +354,18 @@ fn refused(refusal: &Refusal, was: &TypeDefinition, now: &TypeDefinition, (old, 
             now.name,
             (64 + size).next_multiple_of(8)
         ),
-        Refusal::NoStamp(_) => format!(
-            "{}`[types.\"{}\"] wrap = true` in dsu.toml makes room next time where that is possible; for this change, restart the program",
-            no_room.get(&now.name).map(|reason| format!("{reason}; ")).unwrap_or_default(),
-            now.name
-        ),
+        Refusal::NoStamp(_) => {
+            let known = no_room.get(&now.name);
+            let why = known.map(|n| format!("{}; ", n.reason)).unwrap_or_default();
+            let room = match known {
+                Some(n) if !n.soft => String::new(),
+                Some(n) if !n.only_small => {
+                    format!("if that does no harm, `[types.\"{}\"] wrap = true` in dsu.toml makes room next time; ", now.name)
+                }
+                _ => format!("`[types.\"{}\"] wrap = true` in dsu.toml makes room next time; ", now.name),
+            };
+            format!("{why}{room}for this change, restart the program")
+        }
         _ => "keep the layout, or restart the program for this change".to_owned(),
     };
     format!("{} changed shape: {}{users}; {refusal}; {advice}", now.name, differences(was, now))

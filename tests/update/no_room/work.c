@@ -18,14 +18,33 @@ struct pair {
     long b;
 };
 
+struct mark {
+    int kind;
+#if VERSION == 4
+    int hits;
+#endif
+};
+
+struct tag {
+    int kind;
+#if VERSION == 5
+    int hits;
+#endif
+};
+_Static_assert(sizeof(struct tag) == sizeof(int[VERSION == 5 ? 2 : 1]), "tags are as long as they say");
+
 static struct record *record;
 static struct pair *pair;
+
+static struct mark mark = { VERSION };
+static struct tag tag = { VERSION };
 
 static void save(const struct record *r)
 {
     FILE *f = fopen("/dev/null", "w");
     if (f) {
         fwrite(r, sizeof *r, 1, f);
+        fwrite(&mark, sizeof mark, 1, f);
         fclose(f);
     }
 }
@@ -45,5 +64,9 @@ void command(const char *line)
     printf("%ld\n", record->hits++);
 #elif VERSION == 3
     printf("%ld\n", pair->c++);
+#elif VERSION == 4
+    printf("%d\n", mark.hits++);
+#elif VERSION == 5
+    printf("%d\n", tag.hits++);
 #endif
 }

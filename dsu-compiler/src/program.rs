@@ -14,9 +14,7 @@ use crate::analyse::points::{Points, pointless_threads, strangers};
 use crate::analyse::wrap;
 use crate::clang::Library;
 use crate::description::{Description, DescriptionError};
-use crate::driver::interface::{
-    Finished, LinkInput, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport,
-};
+use crate::driver::interface::{Finished, LinkInput, Report, Rewritten, RewrittenUnit, UnitReport, UpdatePointReport};
 use crate::driver::scheduler;
 use crate::elf::ObjectSymbols;
 use crate::emit::registry::{FunctionEntry, PointEntry, Registry, TypeEntry, UnitEntry, VariableEntry};

@@ -507,6 +507,44 @@ impl<'a> Uses<'a> {
         })
     }
 
+    /// All casts of pointers between structs: from which, to which (each in both directions), and where.
+    pub fn casts(&self) -> impl Iterator<Item = (&'a str, &'a str, String)> + '_ {
+        let units = self.model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none());
+        units.flat_map(move |(unit, u)| {
+            u.facts.type_uses.iter().filter_map(move |t| match &t.usage {
+                TypeUsage::Cast(other) => Some((t.ty.as_str(), other.as_str(), self.place(unit, t.inside, t.line))),
+                _ => None,
+            })
+        })
+    }
+
+    /// Where a pointer to a struct becomes a pointer to anything, for others than those that allocate, clear or free, in words.
+    pub fn handed(&self, name: &str) -> Option<String> {
+        let units = self.model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none());
+        units.into_iter().find_map(|(unit, u)| {
+            let mut uses = u.facts.type_uses.iter().filter(|t| t.ty == name);
+            uses.find_map(|t| {
+                let text = match &t.usage {
+                    TypeUsage::Passed { callee, .. }
+                        if !is_harmless(callee)
+                            && !self.is_allocator(unit, callee)
+                            && !self.only_clears(unit, callee) =>
+                    {
+                        format!("it is passed to {callee} as a pointer to anything")
+                    }
+                    TypeUsage::Kept(field) => format!("it is kept in {field} as a pointer to anything"),
+                    _ => return None,
+                };
+                Some(self.with_place(unit, t, text))
+            })
+        })
+    }
+
+    /// Whether this is the name of one of the program's structs or unions.
+    pub fn knows(&self, name: &str) -> bool {
+        self.types.contains_key(name)
+    }
+
     fn with_place(&self, unit: usize, t: &TypeUse, text: String) -> String {
         let place = self.place(unit, t.inside, t.line);
         let place = if t.file.is_empty() { place } else { format!("{}:{}", t.file, t.line) };
@@ -596,7 +634,7 @@ impl<'a> Uses<'a> {
     }
 
     /// Whether an object of one type begins with one of another: then the cast says nothing about layouts.
-    fn begins_with(&self, outer: &str, inner: &str) -> bool {
+    pub fn begins_with(&self, outer: &str, inner: &str) -> bool {
         let Some((_, t)) = self.types.get(outer).and_then(|list| list.first()) else { return false };
         t.fields.iter().take_while(|f| f.offset == 0).any(|f| {
             let first = element(&f.ty);

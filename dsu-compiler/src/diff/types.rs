@@ -360,7 +360,10 @@ fn refused(refusal: &Refusal, was: &TypeDefinition, now: &TypeDefinition, (old, 
             let room = match known {
                 Some(n) if !n.soft => String::new(),
                 Some(n) if !n.only_small => {
-                    format!("if that does no harm, `[types.\"{}\"] wrap = true` in dsu.toml makes room next time; ", now.name)
+                    format!(
+                        "if that does no harm, `[types.\"{}\"] wrap = true` in dsu.toml makes room next time; ",
+                        now.name
+                    )
                 }
                 _ => format!("`[types.\"{}\"] wrap = true` in dsu.toml makes room next time; ", now.name),
             };

@@ -507,12 +507,14 @@ impl<'a> Uses<'a> {
         })
     }
 
-    /// All casts of pointers between structs: from which, to which (each in both directions), and where.
-    pub fn casts(&self) -> impl Iterator<Item = (&'a str, &'a str, String)> + '_ {
+    /// All casts of pointers between structs: the unit, from which, to which (each in both directions), and where.
+    pub fn casts(&self) -> impl Iterator<Item = (usize, &'a str, &'a str, String)> + '_ {
         let units = self.model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none());
         units.flat_map(move |(unit, u)| {
             u.facts.type_uses.iter().filter_map(move |t| match &t.usage {
-                TypeUsage::Cast(other) => Some((t.ty.as_str(), other.as_str(), self.place(unit, t.inside, t.line))),
+                TypeUsage::Cast(other) => {
+                    Some((unit, t.ty.as_str(), other.as_str(), self.place(unit, t.inside, t.line)))
+                }
                 _ => None,
             })
         })
@@ -564,7 +566,9 @@ impl<'a> Uses<'a> {
                     sized.then(|| format!("its bytes are passed to {callee}"))
                 }
             }
-            TypeUsage::Cast(other) if self.begins_with(&t.ty, other) || self.begins_with(other, &t.ty) => None,
+            TypeUsage::Cast(other) if self.begins_with(unit, &t.ty, other) || self.begins_with(unit, other, &t.ty) => {
+                None
+            }
             TypeUsage::Cast(other) => Some(format!("it is cast to or from {other}")),
             TypeUsage::From(callee) if self.is_shared(unit, callee) => {
                 Some(format!("it may be in memory shared with others, from {callee}"))
@@ -582,7 +586,7 @@ impl<'a> Uses<'a> {
                 "memory for part of it is measured: something is taken from its size, or added to an offset in it"
                     .into(),
             ),
-            TypeUsage::Sham { callee, by } if self.allots(unit, callee) && !self.begins_with(by, &t.ty) => {
+            TypeUsage::Sham { callee, by } if self.allots(unit, callee) && !self.begins_with(unit, by, &t.ty) => {
                 let told = if *by == t.ty { "an offset in it".into() } else { format!("the size of {by}") };
                 Some(format!("it is made by {callee} with {told}"))
             }
@@ -633,12 +637,14 @@ impl<'a> Uses<'a> {
         self.allocators.named(self.model, unit, callee).is_some_and(|a| a.shared)
     }
 
-    /// Whether an object of one type begins with one of another: then the cast says nothing about layouts.
-    pub fn begins_with(&self, outer: &str, inner: &str) -> bool {
-        let Some((_, t)) = self.types.get(outer).and_then(|list| list.first()) else { return false };
+    /// Whether an object of one type begins with one of another, as a unit knows them: then the cast says nothing about layouts.
+    pub fn begins_with(&self, unit: usize, outer: &str, inner: &str) -> bool {
+        let Some(list) = self.types.get(outer) else { return false };
+        // Other units may have another type of that name.
+        let Some((_, t)) = list.iter().find(|(u, _)| *u == unit).or(list.first()) else { return false };
         t.fields.iter().take_while(|f| f.offset == 0).any(|f| {
             let first = element(&f.ty);
-            first == inner || (first != outer && self.begins_with(first, inner))
+            first == inner || (first != outer && self.begins_with(unit, first, inner))
         })
     }
 

@@ -145,9 +145,9 @@ fn shown(uses: &Uses<'_>, m: &Moved<'_>, definitions: &Definitions<'_>) -> Optio
 /// A cast between this type, or one that begins with it, and another struct, which finds other fields there.
 fn cast(uses: &Uses<'_>, m: &Moved<'_>, definitions: &Definitions<'_>) -> Option<String> {
     let name = m.source.name.as_str();
-    uses.casts().find_map(|(ty, other, place)| {
+    uses.casts().find_map(|(unit, ty, other, place)| {
         // What the other one begins with goes along with it.
-        if ty != name && !uses.begins_with(ty, name) || other == name || uses.begins_with(other, name) {
+        if ty != name && !uses.begins_with(unit, ty, name) || other == name || uses.begins_with(unit, other, name) {
             return None;
         }
         let size = definitions.get(other).map_or(u64::MAX, |t| t.size);

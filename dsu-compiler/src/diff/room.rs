@@ -133,7 +133,7 @@ fn shown(uses: &Uses<'_>, m: &Moved<'_>, definitions: &Definitions<'_>) -> Optio
     let counts = |usage: &TypeUsage| match usage {
         TypeUsage::Passed { callee, .. } => !compares(callee),
         // Constants hold in the patch, too, or it does not compile; sizes of others say nothing about this layout.
-        TypeUsage::Asserted | TypeUsage::Sham { .. } | TypeUsage::Kept(_) | TypeUsage::Cast(_) => false,
+        TypeUsage::Asserted | TypeUsage::Sham { .. } | TypeUsage::Cast(_) => false,
         _ => true,
     };
     let name = m.source.name.as_str();

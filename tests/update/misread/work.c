@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 struct head {
 #if VERSION == 3
@@ -43,8 +44,22 @@ struct item {
 static struct message *message;
 static struct item *item;
 
+/* Leaves by way of a vector. */
+struct trailer {
+#if VERSION == 7
+    int sum;
+    int kind;
+#else
+    int kind;
+    int sum;
+#endif
+};
+
 static void send(const struct message *m)
 {
+    struct trailer trailer = { 0 };
+    struct iovec vector = { &trailer, sizeof trailer };
+    writev(-1, &vector, 1);
     FILE *f = fopen("/dev/null", "w");
     if (f) {
         fwrite(m, sizeof *m, 1, f);

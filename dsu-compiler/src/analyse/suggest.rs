@@ -66,6 +66,8 @@ struct Candidate<'a> {
     told: bool,
     /// Functions between the loop and the wait.
     through: BTreeSet<FunctionRef>,
+    /// Functions that wait, if the last one named calls them through a pointer.
+    behind: BTreeSet<FunctionRef>,
 }
 
 /// Proposes update points for a program.
@@ -80,7 +82,13 @@ pub fn suggest(input: &LinkInput) -> Result<Vec<Suggestion>, ProgramError> {
         found.extend(u.facts.loops.iter().filter_map(|l| waits.candidate(unit, l)));
     }
     let (sure, doubtful) = sort_out(&waits, found);
-    let mut list: Vec<Suggestion> = sure.iter().map(|c| suggestion(&model, c, false)).collect();
+    let mut list: Vec<Suggestion> = Vec::new();
+    for candidate in &sure {
+        match candidate.behind.is_empty() {
+            true => list.push(suggestion(&model, candidate, false)),
+            false => list.extend(candidate.behind.iter().filter_map(|at| behind_pointer(&model, candidate, *at))),
+        }
+    }
     if !sure.iter().any(|c| model.units[c.unit].facts.functions[c.of.function].name == "main") {
         list.extend(joins(&model));
     }
@@ -203,23 +211,34 @@ impl<'a> Waits<'a> {
         let (kind, (distance, calls)) = near().or_else(each_time).or_else(any)?;
         let stays = of.endless && !leaves(text, of, &facts.loops);
         let asks = calls.iter().any(|r| !(of.body..of.body_end).contains(&r.at));
-        let (mut quiescent, mut through) = (Vec::new(), BTreeSet::new());
+        let (mut quiescent, mut through, mut behind) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for call in calls {
-            let names = self.chain(unit, call, kind, &mut through);
+            let names = self.chain(unit, call, kind, &mut through, &mut behind);
             if !quiescent.contains(&names) {
                 quiescent.push(names);
             }
         }
         let told = of.endless || of.until_told || asks;
-        Some(Candidate { unit, of, quiescent, distance, kind, stays, told, through })
+        Some(Candidate { unit, of, quiescent, distance, kind, stays, told, through, behind })
     }
 
-    /// A call, and the calls from there to the wait, as far as there is only one way: `process > wait`.
-    fn chain(&self, unit: usize, call: &Reference, kind: usize, through: &mut BTreeSet<FunctionRef>) -> String {
+    /// A call, and the calls from there to the wait, as far as there is only one way: `process > wait`. If it goes on through a
+    /// pointer to a function that waits until there is something to do, adds those that it may be.
+    fn chain(
+        &self,
+        unit: usize,
+        call: &Reference,
+        kind: usize,
+        through: &mut BTreeSet<FunctionRef>,
+        behind: &mut BTreeSet<FunctionRef>,
+    ) -> String {
         let Some(callee) = call.target.function() else { return String::new() };
         let mut names = self.model.units[unit].facts.functions[callee].name.clone();
         let mut next = self.model.body_of(unit, callee);
         while let Some(at) = next.filter(|at| through.insert(*at)) {
+            if kind == 0 {
+                behind.extend(self.through_pointer(at));
+            }
             let definition = self.model.function(at).definition.as_ref();
             let Some((distance, calls)) = definition.and_then(|d| self.nearest(at, (d.body, d.end), kind, |_| true))
             else {
@@ -236,6 +255,24 @@ impl<'a> Waits<'a> {
             next = self.model.body_of(at.unit, *only);
         }
         names
+    }
+
+    /// Functions that wait themselves until there is something to do, and that a function without a nearer wait calls through
+    /// a pointer.
+    fn through_pointer(&self, at: FunctionRef) -> BTreeSet<FunctionRef> {
+        let known = |at: &FunctionRef| self.distances[0].get(at).copied();
+        let facts = &self.model.units[at.unit].facts;
+        let calls = facts.indirect_calls.iter().filter(|c| c.inside == at.function);
+        let prototypes: BTreeSet<&str> = calls.map(|c| c.prototype.as_str()).collect();
+        let named = facts.references.iter().filter(|r| r.inside == Some(at.function));
+        let nearer = named.filter_map(|r| self.distance(at.unit, r, 0)).any(|distance| distance <= 1);
+        if prototypes.is_empty() || nearer || known(&at) != Some(2) {
+            return BTreeSet::new();
+        }
+        let targets = self.model.called_through_pointers().into_iter();
+        targets
+            .filter(|t| known(t) == Some(1) && prototypes.contains(self.model.function(*t).prototype.as_str()))
+            .collect()
     }
 
     /// Functions that can be reached from outside of loops: not only from inside one of these.
@@ -356,6 +393,34 @@ fn joins(model: &Model) -> Option<Suggestion> {
     })
 }
 
+/// The entry of a function that waits for a loop which calls it through a pointer: what else the pointer may lead to, and what
+/// is called on the way, is no rest then.
+fn behind_pointer(model: &Model, c: &Candidate<'_>, at: FunctionRef) -> Option<Suggestion> {
+    let (facts, f) = (&model.units[at.unit].facts, model.function(at));
+    let definition = f.definition.as_ref()?;
+    let calls =
+        facts.references.iter().filter(|r| r.inside == Some(at.function) && is_blocking_call(model, at.unit, r));
+    let names = calls.filter_map(|r| r.target.function()).map(|called| facts.functions[called].name.clone());
+    let quiescent: BTreeSet<String> = names.filter(|name| READINESS.contains(&name.as_str())).collect();
+    let looping = &model.units[c.unit].facts.functions[c.of.function];
+    let file = looping.definition.as_ref().map_or("", |d| d.file.as_str());
+    Some(Suggestion {
+        name: f.name.clone(),
+        function: f.name.clone(),
+        file: (homonyms(model, &f.name) > 1).then(|| model.units[at.unit].name.clone()),
+        place: format!("{}:{}", definition.file, definition.line),
+        entry: true,
+        why: format!("the loop in {} ({file}:{}) waits here, by way of a pointer", looping.name, c.of.line),
+        quiescent: quiescent.into_iter().collect(),
+        ..Suggestion::default()
+    })
+}
+
+/// How many functions have a name.
+fn homonyms(model: &Model, name: &str) -> usize {
+    model.definitions().filter(|at| model.function(*at).name == name).count()
+}
+
 fn suggestion(model: &Model, c: &Candidate<'_>, doubtful: bool) -> Suggestion {
     let (unit, l) = (c.unit, c.of);
     let facts = &model.units[unit].facts;
@@ -363,12 +428,11 @@ fn suggestion(model: &Model, c: &Candidate<'_>, doubtful: bool) -> Suggestion {
     let own: Vec<&Loop> = facts.loops.iter().filter(|x| x.function == l.function).collect();
     let ordinal = own.iter().position(|x| x.start == l.start).unwrap_or(0) as u32 + 1;
     let only_endless = l.endless && own.iter().filter(|x| x.endless).count() == 1;
-    let same_name = model.definitions().filter(|at| model.function(*at).name == function.name).count();
     let file = function.definition.as_ref().map_or_else(String::new, |d| d.file.clone());
     Suggestion {
         name: if ordinal == 1 { function.name.clone() } else { format!("{}-{ordinal}", function.name) },
         function: function.name.clone(),
-        file: (same_name > 1).then(|| model.units[unit].name.clone()),
+        file: (homonyms(model, &function.name) > 1).then(|| model.units[unit].name.clone()),
         place: format!("{file}:{}", l.line),
         loop_ordinal: (own.len() > 1 && !only_endless).then_some(ordinal),
         entry: false,

@@ -348,6 +348,40 @@ fn nothing_is_left_behind() {
 }
 
 #[test]
+fn waits_behind_pointers_are_points_of_their_own() {
+    let sandbox = Sandbox::with_program();
+    sandbox.file(
+        "events.c",
+        "#include <poll.h>\n#include <sys/epoll.h>\n#include <stdio.h>\n#include <unistd.h>\n\
+         typedef int wait_fn(int ms); typedef void handler_fn(int fd);\n\
+         static int by_epoll(int ms) { struct epoll_event e; return epoll_wait(3, &e, 1, ms); }\n\
+         static int by_poll(int ms) { struct pollfd p = { 0 }; return poll(&p, 1, ms); }\n\
+         static wait_fn *waits[] = { by_epoll, by_poll };\n\
+         static void echo(int fd) { char c; if (read(fd, &c, 1) == 1) putchar(c); }\n\
+         static handler_fn *handlers[] = { echo };\n\
+         int dispatch(int way) { int n = waits[way](1000); for (int i = 0; i < n; i++) handlers[i](i); return n; }\n\
+         int main(int argc, char **argv) { (void)argv; while (dispatch(argc & 1) >= 0) ; return 0; }\n",
+    );
+    let done = sandbox.cc_ok("--suggest-update-points events.c");
+    let sure = done.out.split("# These loops wait, too.").next().unwrap_or_default();
+    let lines: Vec<&str> =
+        sure.lines().filter(|l| !l.starts_with('#') && !l.starts_with("name") && l.contains('=')).collect();
+    let wanted = [
+        "function = \"by_epoll\"",
+        "entry = true",
+        "quiescent = [\"epoll_wait\"]",
+        "function = \"by_poll\"",
+        "entry = true",
+        "quiescent = [\"poll\"]",
+    ];
+    assert_eq!(lines, wanted, "{}", done.out);
+    assert!(done.out.contains("the loop in main (events.c:12) waits here, by way of a pointer"), "{}", done.out);
+    sandbox.file("dsu.toml", &done.out);
+    sandbox.cc_ok("events.c -o server");
+    assert!(sandbox.updatable("server"));
+}
+
+#[test]
 fn suggestions_are_the_same_from_sources_and_from_objects() {
     let sandbox = Sandbox::with_program();
     sandbox.file("loop.c", "int wait_for_client(void); int main(void) { for (;;) wait_for_client(); }\n");

@@ -129,7 +129,8 @@ fn run_here(process: &Process, operation: Operation, deadline: Instant, timeout:
             success.patch.clone_from(&patch.name);
             success.patch_id = patch.patch;
             success.units = Some(patch.units.len());
-            if applied.iter().any(|old| old.id == patch.patch) {
+            // After a way back the process is again in the state that the patch is for.
+            if patch.from != block.state && applied.iter().any(|old| old.id == patch.patch) {
                 success.status = Status::AlreadyApplied;
                 return Ok(success);
             }

@@ -108,11 +108,12 @@ impl Manifest {
         let at = |offset: usize| address + offset as u64;
         let name = header.name.resolve(at(offset_of!(PatchHeader, name))).map_or(Ok("?"), |name| image.text(name))?;
         let optional = |offset, field: Rel32| field.resolve(at(offset)).map(|text| image.text(text)).transpose();
-        if journal::holds(header.patch) {
-            return Err(Refusal::new(Status::AlreadyApplied, &["patch ", name, " is already applied"]));
-        }
         let state = control::state();
         if header.from != state {
+            // After a way back by another patch, one that was taken before may be for this state again.
+            if journal::holds(header.patch) {
+                return Err(Refusal::new(Status::AlreadyApplied, &["patch ", name, " is already applied"]));
+            }
             let after = optional(offset_of!(PatchHeader, after), header.after)?;
             return Err(wrong_state(name, &header, after));
         }

@@ -27,14 +27,15 @@ pub fn add(old: &Description, new: &Description, types: &Types, data: &Data, add
         match body {
             Ok(Some(body)) => {
                 let symbol = format!("dsu_carry_{}", new.model.variable_label(*at));
-                let reversible = matches!(fate, Fate::Bind(_)) && !data.reset.contains(at);
+                let resets = data.reset.contains(at);
+                let reversible = matches!(fate, Fate::Bind(_)) && !resets;
                 let text = additions.texts.entry(at.unit).or_default();
                 let _ = write!(
                     text,
                     "\n# 1 \"<dsu>\"\n{PRELUDE} {} int {symbol}(void); __attribute__((used)) int {symbol}(void) {{ {} return 0; }}\n",
                     body.before, body.statements
                 );
-                additions.carries.push(Carry { name, symbol, reversible });
+                additions.carries.push(Carry { name, symbol, reversible, resets });
             }
             Ok(None) => {}
             Err(reason) => additions.refusals.push(format!("variable {name}: {reason}")),

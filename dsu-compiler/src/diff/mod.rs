@@ -173,6 +173,7 @@ impl Diff {
         refusals.extend(Sets::new(&basis(&old, &new, &pairing, &types, directives, &still), &changes, &data).refusals);
         let mut additions = Additions::new(&new.model, &types, directives, changes.replaced.iter());
         carry::add(&old, &new, &types, &data, &mut additions);
+        additions.order_carries();
         refusals.extend(additions.refusals.iter().cloned());
         if !refusals.is_empty() {
             refusals.sort();

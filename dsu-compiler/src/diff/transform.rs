@@ -24,6 +24,8 @@ pub struct Carry {
     pub symbol: String,
     /// It only fills what objects did not have before: after an undo, nobody looks there.
     pub reversible: bool,
+    /// It overwrites what the running program has.
+    pub resets: bool,
 }
 
 /// What is added to the units of a patch.
@@ -95,6 +97,16 @@ impl Additions {
         additions
     }
 
+    /// What a person wrote sees variables as the update makes them, and has the last word on them; those aside that stay in
+    /// place and get their new initial value, which must not be lost to the running program if the transformer says no.
+    pub fn order_carries(&mut self) {
+        self.carries.sort_by_key(|carry| match carry.resets {
+            _ if carry.name == STATE => 1,
+            true => 2,
+            false => 0,
+        });
+    }
+
     /// What a person wrote, behind the declarations that it may use.
     fn written<'a>(
         &mut self,
@@ -130,7 +142,7 @@ impl Additions {
                     "\n# 1 \"<dsu>\"\nint {symbol}(void); __attribute__((used)) int {symbol}(void) {{ return \
                      dsu_transform_state(); }}\n",
                 );
-                self.carries.push(Carry { name: STATE.to_owned(), symbol, reversible: false });
+                self.carries.push(Carry { name: STATE.to_owned(), symbol, reversible: false, resets: false });
             }
         }
     }

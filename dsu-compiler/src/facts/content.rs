@@ -1,8 +1,9 @@
 //! Identity of what text says: comments, white space and line numbers aside.
 //!
 //! `__LINE__` has become a number by the time we see the text. A number equal to the line it stands
-//! on (up to the line of the next token, as macro calls may span lines) counts as `__LINE__`, so that
-//! code that only moved is not "changed" (the noise that kpatch and SysCare are known for).
+//! on (up to the line of the next token, as macro calls may span lines) counts as `__LINE__` if the name of the file or of the
+//! function stands beside it, so that code that only moved is not "changed" (the noise that kpatch and SysCare are known for).
+//! Without such a name it may be any number: code that changes with the line it is on had better count as changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -19,6 +20,15 @@ pub struct Content<'a> {
     declared: HashMap<&'a str, Vec<usize>>,
     /// For each item, its own hash and the items it names.
     items: Vec<(blake3::Hash, Vec<usize>)>,
+    /// The files that the text is from, without their folders.
+    files: HashSet<&'a str>,
+}
+
+/// How many tokens before and behind a number count as beside it.
+const BESIDE: usize = 16;
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 impl<'a> Content<'a> {
@@ -30,7 +40,9 @@ impl<'a> Content<'a> {
                 declared.entry(name).or_default().push(index);
             }
         }
-        let mut content = Self { text, tokens, declared, items: Vec::new() };
+        let markers = tokens.iter().filter(|t| t.kind == Kind::Directive).filter_map(|t| text.get(t.start..t.end));
+        let files = markers.filter_map(|m| m.split('"').nth(1)).map(file_name).collect();
+        let mut content = Self { text, tokens, declared, items: Vec::new(), files };
         content.items = items
             .iter()
             .map(|item| (content.hash(item.start, item.end), content.names(item.start, item.end)))
@@ -71,8 +83,24 @@ impl<'a> Content<'a> {
     fn line_number(&self, index: usize, word: &str) -> Option<u32> {
         let number = word.parse::<u32>().ok()?;
         let line = self.tokens[index].line;
+        if number < line || number - line >= 100 || !self.names_place(index) {
+            return None;
+        }
         let next = self.tokens[index..].iter().map(|t| t.line).find(|l| *l != line).unwrap_or(line);
         (number == line || (number > line && number <= next && next - line < 100)).then(|| number - line)
+    }
+
+    /// Whether the file or function is named beside a token, within its statement.
+    fn names_place(&self, index: usize) -> bool {
+        let word = |t: &&Token| self.text.get(t.start..t.end).unwrap_or("");
+        let stays = |t: &&Token| t.kind != Kind::Directive && word(t) != ";";
+        let before = self.tokens[..index].iter().rev().take(BESIDE).take_while(stays);
+        let behind = self.tokens[index + 1..].iter().take(BESIDE).take_while(stays);
+        before.chain(behind).any(|t| match t.kind {
+            Kind::Identifier => matches!(word(&t), "__func__" | "__FUNCTION__" | "__PRETTY_FUNCTION__"),
+            Kind::Literal => self.files.contains(file_name(word(&t).trim_matches('"'))),
+            _ => false,
+        })
     }
 
     /// Items named in a range.

@@ -40,7 +40,7 @@ impl<'a> Content<'a> {
                 declared.entry(name).or_default().push(index);
             }
         }
-        let markers = tokens.iter().filter(|t| t.kind == Kind::Directive).filter_map(|t| text.get(t.start..t.end));
+        let markers = text.lines().filter(|l| l.starts_with("# ") || l.starts_with("#line "));
         let files = markers.filter_map(|m| m.split('"').nth(1)).map(file_name).collect();
         let mut content = Self { text, tokens, declared, items: Vec::new(), files };
         content.items = items
@@ -93,7 +93,7 @@ impl<'a> Content<'a> {
     /// Whether the file or function is named beside a token, within its statement.
     fn names_place(&self, index: usize) -> bool {
         let word = |t: &&Token| self.text.get(t.start..t.end).unwrap_or("");
-        let stays = |t: &&Token| t.kind != Kind::Directive && word(t) != ";";
+        let stays = |t: &&Token| word(t) != ";";
         let before = self.tokens[..index].iter().rev().take(BESIDE).take_while(stays);
         let behind = self.tokens[index + 1..].iter().take(BESIDE).take_while(stays);
         before.chain(behind).any(|t| match t.kind {

@@ -12,12 +12,13 @@ use crate::diff::compare::Changes;
 use crate::diff::ctypes::{Scope, array};
 use crate::diff::directives::{Choice, Directives};
 use crate::diff::pairing::Pairing;
-use crate::diff::rows::{Rows, rows};
+use crate::diff::rows::{Rows, rows, value_of};
 use crate::diff::statics::{Match, Statics};
 use crate::diff::still::Still;
 use crate::diff::types::Types;
 use crate::facts::{TypeDefinition, UnitFacts, Variable, content, fingerprint, readable, same_type};
 use crate::program::registered_variables;
+use crate::text::lexer::{Kind, Lexer};
 
 /// What the patch does with a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,7 +220,7 @@ impl Decider<'_> {
         if changed && initialized && !v.thread_local {
             data.seeded.insert(at);
         }
-        if self.initializer(self.old, old_at) != self.initializer(self.new, at) || !changed {
+        if self.begins_otherwise(at, old_at) {
             match choice {
                 None => data.kept_values.push(self.describe(at)),
                 Some(_) => {
@@ -420,6 +421,19 @@ impl Decider<'_> {
     fn initializer(&self, model: &Model, at: VariableRef) -> Option<dsu_abi::Id> {
         let (start, end) = model.variable(at).definition.as_ref()?.initializer?;
         model.units[at.unit].image.text.get(start..end).map(content::of_text)
+    }
+
+    /// Whether an initialiser says something else than before: not only the types of what it names changed.
+    fn begins_otherwise(&self, at: VariableRef, old_at: VariableRef) -> bool {
+        if self.initializer(self.old, old_at) != self.initializer(self.new, at) {
+            return true;
+        }
+        let (old, new) = (&self.old.units[old_at.unit].facts, &self.new.units[at.unit]);
+        let range = self.new.variable(at).definition.as_ref().and_then(|d| d.initializer);
+        let text = range.and_then(|(start, end)| new.image.text.get(start..end)).unwrap_or("");
+        let words = Lexer::new(text, 0).filter(|t| t.kind == Kind::Identifier).filter_map(|t| text.get(t.start..t.end));
+        let mut words = words.map(|w| (w, value_of(&new.facts, w)));
+        words.any(|(word, value)| word.contains("sizeof") || word.contains("offsetof") || value != value_of(old, word))
     }
 
     /// Which of a function's static variables of one name it was cannot be told: that matters where one is written.

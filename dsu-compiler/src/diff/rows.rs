@@ -73,7 +73,7 @@ fn elements(list: &str) -> Vec<Vec<&str>> {
 }
 
 /// The value of an enumeration constant that a unit knows.
-fn value_of(facts: &UnitFacts, name: &str) -> Option<i64> {
+pub fn value_of(facts: &UnitFacts, name: &str) -> Option<i64> {
     let mut constants = facts.types.iter().filter(|t| t.kind == TypeKind::Enum).flat_map(|t| &t.fields);
     constants.find(|c| c.name == name).map(|c| c.offset)
 }

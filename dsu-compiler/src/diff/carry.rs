@@ -110,7 +110,10 @@ impl Writer<'_> {
                 runs.iter().map(copy).collect()
             }
         };
-        Ok(Some(Body { before: format!("{declaration} extern {declared};"), statements }))
+        // Where a row is, the new initialiser says what its new fields start with.
+        let seeds = self.fields(&v.ty, &name, "dsu_initial", 0).zip(self.initial(&name));
+        let seeds = seeds.map_or_else(String::new, |(fields, initial)| format!(" {{ {initial} {fields} }}"));
+        Ok(Some(Body { before: format!("{declaration} extern {declared};"), statements: statements + &seeds }))
     }
 
     /// The text of the new initial value, as a variable of the carry's own.

@@ -14,7 +14,7 @@ use crate::diff::sets::{self, Sets};
 use crate::diff::started;
 use crate::diff::starts::Beginning;
 use crate::diff::transform::{self, Additions};
-use crate::diff::types::{self, Planned, Types};
+use crate::diff::types::{self, Planned};
 use crate::facts::{Field, same_type};
 use crate::layout::place::{Change, own_fields};
 use crate::layout::{SLOP, is_beside, side_table};
@@ -209,7 +209,6 @@ impl DiffReport {
         }
         report.flags(old, new, pairing);
         report.variables(new, data, additions);
-        report.unseeded(new, basis.types, data);
         let (_, after) = Runs::of_both(old, new, pairing);
         report.effects(old, new, pairing, changes, &after);
         report.decisions.extend(started::variables(&new.model, data, &after));
@@ -230,21 +229,6 @@ impl DiffReport {
                 units.iter().take(3).cloned().collect::<Vec<_>>().join(", "),
                 if units.len() > 3 { ", ..." } else { "" }
             ));
-        }
-    }
-
-    /// Tables that moved: which of their rows the new initial value is about, nobody knows.
-    fn unseeded(&mut self, new: &Description, types: &Types, data: &Data) {
-        for at in data.fates.iter().filter(|(_, fate)| matches!(fate, Fate::Moved(_))).map(|(at, _)| at) {
-            let v = new.model.variable(*at);
-            let initialized = v.definition.as_ref().is_some_and(|d| d.initializer.is_some());
-            if initialized && types.holds_changed(&v.ty) {
-                self.decisions.push(format!(
-                    "new fields of objects that were in {} before it moved are as in all objects from before, not as its new initial \
-                     value has them",
-                    new.model.units[at.unit].facts.local_name(v)
-                ));
-            }
         }
     }
 

@@ -15,8 +15,8 @@ struct row {
 
 static struct row rows[] = {
     {"a", 1 IN_V2(, 10)},
+    IN_V2({"c", 3, 30},)
     {"b", 2 IN_V2(, 20)},
-    IN_V2({"c", 3, 30})
 };
 
 void command(const char *line)

@@ -113,8 +113,8 @@ fn content(unit: &Unit) -> Content<'_> {
     Content::new(&unit.image.text, Lexer::new(&unit.image.text, 0).collect(), &[])
 }
 
-/// What tells one variable from another of its name: name, type and initial value.
-type Look = (String, String, Option<(Id, bool)>);
+/// What tells one variable from another of its name: name, type and the text of its initial value, if it is defined and has one.
+type Look = (String, String, Option<Option<Id>>);
 
 /// The variables that are declared in one block.
 #[derive(Clone, Debug)]
@@ -150,13 +150,15 @@ fn groups(
         });
         let group = &mut groups[index].1;
         group.members.push(variable);
-        group.looks.push(look(&facts.variables[variable]));
+        let initial = |(start, end)| content.own_without(start, end, &nameless);
+        group.looks.push(look(&facts.variables[variable], initial));
     }
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-fn look(v: &Variable) -> Look {
-    (v.name.clone(), format!("{}{}", v.storage(), v.ty), v.value())
+fn look(v: &Variable, initial: impl Fn((usize, usize)) -> Id) -> Look {
+    let value = v.definition.as_ref().map(|d| d.initializer.map(initial));
+    (v.name.clone(), format!("{}{}", v.storage(), v.ty), value)
 }
 
 /// The innermost block around each of these places in a function's body, which are in order.
@@ -229,7 +231,7 @@ fn leftover(gone: &[(usize, Look)], come: &[(usize, Look)]) -> Vec<(usize, Found
             continue;
         }
         // An initial value of its own says what a variable is for; without one, it may be any of them.
-        let silent = |look: &Look| look.2.is_none_or(|(_, initialized)| !initialized);
+        let silent = |look: &Look| look.2.is_none_or(|initial| initial.is_none());
         let alike = |look: &Look| were.iter().any(|(_, other)| silent(look) || silent(other) || look == other);
         let what = |look: &Look| if alike(look) { Found::Unclear } else { Found::New { instead: !were.is_empty() } };
         found.extend(are.iter().map(|(n, look)| (*n, what(look))));
@@ -344,7 +346,7 @@ mod tests {
             let (value, text) = word.split_at(1);
             let id = |s: &str| crate::facts::content::of_text(s);
             let value = if value == "-" { None } else { Some(id(value)) };
-            let looks = vec![("v".to_owned(), "int".to_owned(), Some((value.unwrap_or_default(), value.is_some())))];
+            let looks = vec![("v".to_owned(), "int".to_owned(), Some(value))];
             Group { members: vec![index], looks, text: id(text) }
         };
         spelled.split_whitespace().enumerate().map(group).collect()

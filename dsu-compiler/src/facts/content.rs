@@ -58,18 +58,19 @@ impl<'a> Content<'a> {
 
     /// Hash of the tokens in a range.
     fn hash(&self, start: usize, end: usize) -> blake3::Hash {
-        self.hash_without(start, end, &BTreeSet::new())
+        self.hash_without(start, end, None)
     }
 
-    /// The same, whatever the things of these names are called.
-    fn hash_without(&self, start: usize, end: usize, nameless: &BTreeSet<&str>) -> blake3::Hash {
+    /// The same, whatever the things of these names are called, and with any number that may be that of its line taken for it.
+    fn hash_without(&self, start: usize, end: usize, nameless: Option<&BTreeSet<&str>>) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
         let from = self.tokens.partition_point(|t| t.start < start);
         for (n, token) in self.tokens_in(start, end).iter().enumerate() {
             let word = self.text.get(token.start..token.end).unwrap_or("");
-            if let Some(delta) = self.line_number(from + n, word).filter(|_| token.kind == Kind::Number) {
+            let line = self.line_number(from + n, word).filter(|_| token.kind == Kind::Number);
+            if let Some(delta) = line.filter(|_| nameless.is_some() || self.names_place(from + n)) {
                 hasher.update(b"__LINE__").update(&delta.to_le_bytes());
-            } else if token.kind == Kind::Identifier && nameless.contains(word) {
+            } else if token.kind == Kind::Identifier && nameless.is_some_and(|n| n.contains(word)) {
                 hasher.update(b"?");
             } else if !(token.kind == Kind::Directive) {
                 hasher.update(word.as_bytes());
@@ -83,7 +84,7 @@ impl<'a> Content<'a> {
     fn line_number(&self, index: usize, word: &str) -> Option<u32> {
         let number = word.parse::<u32>().ok()?;
         let line = self.tokens[index].line;
-        if number < line || number - line >= 100 || !self.names_place(index) {
+        if number < line || number - line >= 100 {
             return None;
         }
         let next = self.tokens[index..].iter().map(|t| t.line).find(|l| *l != line).unwrap_or(line);
@@ -119,9 +120,10 @@ impl<'a> Content<'a> {
         truncate(self.hash(start, end))
     }
 
-    /// Identity of the tokens in a range, whatever the things of these names are called.
+    /// What tells one piece of text of a function from others, whatever the things of these names are called: to find it again,
+    /// not to say whether it changed.
     pub fn own_without(&self, start: usize, end: usize, nameless: &BTreeSet<&str>) -> Id {
-        truncate(self.hash_without(start, end, nameless))
+        truncate(self.hash_without(start, end, Some(nameless)))
     }
 
     /// Items that a range depends on, directly or through other items, those not to `enter` left out.
@@ -319,9 +321,11 @@ mod tests {
 
     #[test]
     fn white_space_comments_and_line_numbers_do_not_count() {
-        let a = id("# 10 \"a.c\"\nint f(void) { check(\"f\", 10); return 1; }\n");
-        let b = id("# 20 \"a.c\"\nint f(void) /* moved */ { check(\"f\",\n# 20 \"a.c\"\n 20);   return 1; }\n");
+        let a = id("# 10 \"d/a.c\"\nint f(void) { check(\"a.c\", 10); return 1; }\n");
+        let b = id("# 20 \"d/a.c\"\nint f(void) /* moved */ { check(\"a.c\",\n# 20 \"d/a.c\"\n 20);   return 1; }\n");
         assert_eq!(a, b);
-        assert_ne!(a, id("# 10 \"a.c\"\nint f(void) { check(\"f\", 10); return 2; }\n"));
+        assert_ne!(a, id("# 10 \"d/a.c\"\nint f(void) { check(\"a.c\", 10); return 2; }\n"));
+        assert_eq!(id("# 7 \"a.c\"\nf(__func__, 7);\n"), id("# 8 \"a.c\"\nf(__func__, 8);\n"));
+        assert_ne!(id("# 7 \"a.c\"\nchar a[7];\n"), id("# 8 \"a.c\"\nchar a[8];\n"));
     }
 }

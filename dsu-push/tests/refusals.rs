@@ -6,13 +6,12 @@ mod support;
 
 use object::{Object, ObjectSection};
 use std::{
-    io::Write,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
-use support::{Program, Push, built, path, run};
+use support::{Program, Push, built, install, path, run};
 
 fn two() -> String {
     path(&built().to_two)
@@ -108,9 +107,10 @@ fn with_control_byte(name: &str, offset: usize, byte: u8) -> Program {
     let elf = object::File::parse(&*bytes).expect("an ELF file");
     let (at, _) = elf.section_by_name(".dsu.control").expect("a block").file_range().expect("in the file");
     bytes[at as usize + offset] = byte;
+    let contents = built().dir.join(format!("{name}.bytes"));
+    std::fs::write(&contents, bytes).expect("a copy");
     let file = built().dir.join(name);
-    std::fs::write(&file, bytes).expect("a copy");
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).expect("executable");
+    install(&contents, &file);
     Program::spawn(Command::new(&file).arg("read"))
 }
 
@@ -199,7 +199,7 @@ fn without_permission() {
         ("two.dsu", &built().to_two),
         ("program", &built().one),
     ] {
-        std::fs::copy(file, dir.path().join(name)).expect("a copy");
+        install(file, &dir.path().join(name));
     }
     let as_nobody = |name: &str| {
         let mut command = Command::new(dir.path().join(name));
@@ -242,9 +242,9 @@ fn busy_with_another_pusher() {
 #[test]
 fn a_process_that_becomes_another_program() {
     let dir = tempfile::tempdir().expect("a folder");
-    let script = dir.path().join("script");
-    writeln!(std::fs::File::create(&script).expect("a script"), "#!/bin/sh\nread x\n").expect("written");
-    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("executable");
+    let (text, script) = (dir.path().join("text"), dir.path().join("script"));
+    std::fs::write(&text, "#!/bin/sh\nread x\n").expect("written");
+    install(&text, &script);
     let mut shell = Command::new(&script).stdin(Stdio::piped()).spawn().expect("a shell");
     Push::run(&[&shell.id().to_string(), &two()]).expect(3, &["this is an interpreter"]);
     shell.kill().expect("it runs");

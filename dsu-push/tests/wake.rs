@@ -5,7 +5,7 @@
 mod support;
 
 use std::time::Duration;
-use support::{Program, Push, built, path};
+use support::{Program, Push, built, install, path};
 
 /// Sleeps that end by themselves, after two seconds.
 const TIMED: &[&str] = &["poll", "select", "epoll_wait", "nanosleep", "sleep"];
@@ -202,8 +202,8 @@ fn filters_that_cannot_be_suspended_are_respected() {
         // From a place where another user may run it.
         let copy = std::path::Path::new("/tmp").join(format!("dsu-push-{}", std::process::id()));
         let patch = copy.with_extension("dsu");
-        std::fs::copy(env!("CARGO_BIN_EXE_dsu-push"), &copy).expect("a copy");
-        std::fs::copy(&two, &patch).expect("a copy");
+        install(env!("CARGO_BIN_EXE_dsu-push").as_ref(), &copy);
+        install(two.as_ref(), &patch);
         let mut command = std::process::Command::new(&copy);
         command.args(operation).args([&pid, &path(&patch)]).uid(65534).gid(65534);
         let push = Push::of(&mut command);

@@ -52,10 +52,13 @@ impl Sandbox {
         std::fs::write(path, text).unwrap();
     }
 
+    /// A script that can be run. Written by a process of its own: a program that another test starts
+    /// meanwhile would hold our descriptor for a moment, and a file open for writing cannot be run.
     pub fn script(&self, name: &str, text: &str) {
-        use std::os::unix::fs::PermissionsExt;
-        self.file(name, text);
-        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let text_name = format!("{name}.text");
+        self.file(&text_name, text);
+        let mut install = self.command("install", "-m 755");
+        assert!(install.args([&text_name, name]).status().unwrap().success(), "{name}");
     }
 
     pub fn read(&self, name: &str) -> String {

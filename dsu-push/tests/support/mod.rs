@@ -38,6 +38,12 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
+/// Puts a copy of a file where it can be run. By a process of its own: a program that another thread
+/// starts meanwhile would hold our descriptor for a moment, and a file open for writing cannot be run.
+pub fn install(file: &Path, to: &Path) {
+    run(Command::new("install").args(["-m", "755"]).arg(file).arg(to));
+}
+
 /// What every test needs, built once.
 pub fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();

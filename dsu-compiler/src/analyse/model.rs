@@ -171,6 +171,12 @@ impl Model {
         &self.units[at.unit].facts.variables[at.variable]
     }
 
+    /// The text of a variable's initialiser.
+    pub fn initializer(&self, at: VariableRef) -> Option<&str> {
+        let (start, end) = self.variable(at).definition.as_ref()?.initializer?;
+        self.units[at.unit].image.text.get(start..end)
+    }
+
     /// The definition, in a rewritten unit, that a unit's function refers to; `None` for functions
     /// of libraries, kept units and assembler, and those that cannot be indirect.
     pub fn definition_of(&self, unit: usize, function: usize) -> Option<FunctionRef> {

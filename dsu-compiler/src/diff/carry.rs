@@ -111,16 +111,13 @@ impl Writer<'_> {
             }
         };
         // Where a row is, the new initialiser says what its new fields start with.
-        let seeds = self.fields(&v.ty, &name, "dsu_initial", 0).zip(self.initial(&name));
-        let seeds = seeds.map_or_else(String::new, |(fields, initial)| format!(" {{ {initial} {fields} }}"));
+        let seeds = self.seeds(&name).map_or_else(String::new, |seeds| format!(" {{ {seeds} }}"));
         Ok(Some(Body { before: format!("{declaration} extern {declared};"), statements: statements + &seeds }))
     }
 
     /// The text of the new initial value, as a variable of the carry's own.
     fn initial(&self, name: &str) -> Option<String> {
-        let definition = self.variable().definition.as_ref()?;
-        let (start, end) = definition.initializer?;
-        let text = self.new.units[self.at.unit].image.text.get(start..end)?;
+        let text = self.new.initializer(self.at)?;
         // Not constant: objects inside may have to be brought to their newest version.
         Some(format!("static __typeof__({name}) dsu_initial = {text}\n;"))
     }
@@ -145,12 +142,14 @@ impl Writer<'_> {
                 self.variable().name
             ));
         }
-        let seeds = || {
-            let (before, name) = self.name(false)?;
-            let statements = self.fields(&self.variable().ty, &name, "dsu_initial", 0)?;
-            Some(Body { before, statements: format!("{} {statements}", self.initial(&name)?) })
-        };
-        Ok(seeds())
+        let body = |(before, name): (String, String)| Some(Body { before, statements: self.seeds(&name)? });
+        Ok(self.name(false).and_then(body))
+    }
+
+    /// Statements that give new fields their new initial values, if there are any.
+    fn seeds(&self, name: &str) -> Option<String> {
+        let statements = self.fields(&self.variable().ty, name, "dsu_initial", 0)?;
+        Some(format!("{} {statements}", self.initial(name)?))
     }
 
     /// Assignments to the new fields of all objects of changed types inside; `None` if there are none.

@@ -417,22 +417,16 @@ impl Decider<'_> {
         facts.flat_map(|f| f.variables.iter().flat_map(|v| [v.name.clone(), f.local_name(v)])).collect()
     }
 
-    /// Identity of an initialiser's own text.
-    fn initializer(&self, model: &Model, at: VariableRef) -> Option<dsu_abi::Id> {
-        let (start, end) = model.variable(at).definition.as_ref()?.initializer?;
-        model.units[at.unit].image.text.get(start..end).map(content::of_text)
-    }
-
     /// Whether an initialiser says something else than before: not only the types of what it names changed.
     fn begins_otherwise(&self, at: VariableRef, old_at: VariableRef) -> bool {
-        if self.initializer(self.old, old_at) != self.initializer(self.new, at) {
+        let (was, is) = (self.old.initializer(old_at), self.new.initializer(at));
+        if was.map(content::of_text) != is.map(content::of_text) {
             return true;
         }
-        let (old, new) = (&self.old.units[old_at.unit].facts, &self.new.units[at.unit]);
-        let range = self.new.variable(at).definition.as_ref().and_then(|d| d.initializer);
-        let text = range.and_then(|(start, end)| new.image.text.get(start..end)).unwrap_or("");
+        let (old, new) = (&self.old.units[old_at.unit].facts, &self.new.units[at.unit].facts);
+        let text = is.unwrap_or("");
         let words = Lexer::new(text, 0).filter(|t| t.kind == Kind::Identifier).filter_map(|t| text.get(t.start..t.end));
-        let mut words = words.map(|w| (w, value_of(&new.facts, w)));
+        let mut words = words.map(|w| (w, value_of(new, w)));
         words.any(|(word, value)| word.contains("sizeof") || word.contains("offsetof") || value != value_of(old, word))
     }
 

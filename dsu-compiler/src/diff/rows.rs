@@ -23,7 +23,9 @@ pub enum Rows {
 pub fn rows((old, old_at): (&Model, VariableRef), (new, at): (&Model, VariableRef)) -> Rows {
     let (o, v) = (old.variable(old_at), new.variable(at));
     let (Some((length, element)), Some((new_length, _))) = (array(&o.ty), array(&v.ty)) else { return Rows::Same };
-    let (Some(before), Some(after)) = (initializer(old, old_at), initializer(new, at)) else { return Rows::Same };
+    let list = |text: &&str| text.trim_start().starts_with('{');
+    let texts = (old.initializer(old_at).filter(list), new.initializer(at).filter(list));
+    let (Some(before), Some(after)) = texts else { return Rows::Same };
     let listed = (
         listed(before, &|name| value_of(&old.units[old_at.unit].facts, name)),
         listed(after, &|name| value_of(&new.units[at.unit].facts, name)),
@@ -44,11 +46,6 @@ pub fn rows((old, old_at): (&Model, VariableRef), (new, at): (&Model, VariableRe
         }
         Rows::Unclear(_) | Rows::Same => Rows::Same,
     }
-}
-
-fn initializer(model: &Model, at: VariableRef) -> Option<&str> {
-    let (start, end) = model.variable(at).definition.as_ref()?.initializer?;
-    model.units[at.unit].image.text.get(start..end).filter(|text| text.trim_start().starts_with('{'))
 }
 
 /// The elements of an initialiser list, each as its words.

@@ -84,9 +84,6 @@ impl<'a> Content<'a> {
     fn line_number(&self, index: usize, word: &str) -> Option<u32> {
         let number = word.parse::<u32>().ok()?;
         let line = self.tokens[index].line;
-        if number < line || number - line >= 100 {
-            return None;
-        }
         let next = self.tokens[index..].iter().map(|t| t.line).find(|l| *l != line).unwrap_or(line);
         (number == line || (number > line && number <= next && next - line < 100)).then(|| number - line)
     }
@@ -128,8 +125,11 @@ impl<'a> Content<'a> {
 
     /// Items that a range depends on, directly or through other items, those not to `enter` left out.
     pub fn reachable(&self, start: usize, end: usize, enter: impl Fn(usize) -> bool) -> BTreeSet<usize> {
+        self.reachable_from(self.names(start, end), enter)
+    }
+
+    fn reachable_from(&self, mut todo: Vec<usize>, enter: impl Fn(usize) -> bool) -> BTreeSet<usize> {
         let mut seen = BTreeSet::new();
-        let mut todo = self.names(start, end);
         while let Some(item) = todo.pop() {
             if enter(item) && seen.insert(item) {
                 todo.extend(&self.items[item].1);
@@ -151,13 +151,8 @@ impl<'a> Content<'a> {
         let named = self.named(start, end, &items);
         let known = named.iter().filter(|i| !enter(**i)).filter_map(|i| types.get(i)).flatten();
         let words = known.flat_map(|ty| ty.split(|c: char| !c.is_alphanumeric() && c != '_'));
-        let mut todo: Vec<usize> = words.filter_map(|w| self.declared.get(w)).flatten().copied().collect();
-        let mut seen = BTreeSet::new();
-        while let Some(item) = todo.pop() {
-            if enter(item) && !items.contains(&item) && seen.insert(item) {
-                todo.extend(&self.items[item].1);
-            }
-        }
+        let unnamed = words.filter_map(|w| self.declared.get(w)).flatten().copied().collect();
+        let seen = self.reachable_from(unnamed, |item| enter(item) && !items.contains(&item));
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.with_types(start, end, &items, types).0);
         hasher.update(&self.closure(0, 0, &seen).0);

@@ -316,13 +316,14 @@ pub fn old_function(old: &Model, new: &Model, pairing: &Pairing, at: FunctionRef
     if let Some(found) = pairing.old_of[at.unit].and_then(same) {
         return Some(found);
     }
-    let lost = |unit: &usize| {
-        pairing.new_of(*unit).is_none_or(|n| {
+    let lost = |o: &FunctionRef| {
+        pairing.new_of(o.unit).is_none_or(|n| {
             !new.units[n].facts.functions.iter().any(|x| x.internal && x.name == f.name && x.definition.is_some())
         })
     };
     let fits = |o: &FunctionRef| fingerprint(&old.function(*o).prototype) == fingerprint(&f.prototype);
-    let mut found = (0..old.units.len()).filter(lost).filter_map(same).filter(fits);
+    // What is a look into a table comes first: headers bring inline functions by the hundred into each unit, which none had.
+    let mut found = (0..old.units.len()).filter_map(same).filter(lost).filter(fits);
     let only = found.next()?;
     found.next().is_none().then_some(only)
 }

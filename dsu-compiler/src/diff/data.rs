@@ -16,7 +16,8 @@ use crate::diff::rows::{Rows, rows, value_of};
 use crate::diff::statics::{Match, Statics};
 use crate::diff::still::Still;
 use crate::diff::types::Types;
-use crate::facts::{TypeDefinition, UnitFacts, Variable, content, fingerprint, readable, same_type};
+use crate::facts::{TypeDefinition, TypeKind, UnitFacts, Variable, content, fingerprint, readable, same_type};
+use crate::layout::place::innermost;
 use crate::program::registered_variables;
 use crate::text::lexer::{Kind, Lexer};
 
@@ -109,7 +110,7 @@ impl Data {
                 }
             }
         }
-        decider.repoint(&mut data.fates);
+        decider.repoint(&mut data);
         for list in [&mut data.kept_values, &mut data.decided, &mut data.anew] {
             list.sort();
             list.dedup();
@@ -202,10 +203,29 @@ impl Decider<'_> {
             return Fate::Bind(old_at);
         }
         let initialized = v.definition.as_ref().is_some_and(|d| d.initializer.is_some());
-        if unwritten && !v.thread_local {
+        let choice = self.basis.directives.choice(self.new, at);
+        let begins_otherwise = self.begins_otherwise(at, old_at);
+        let open = Self::open_end(&self.new.units[at.unit].facts, &v.ty).filter(|_| begins_otherwise || changed);
+        if let Some(element) = open.filter(|_| choice != Some(Choice::Keep)) {
+            if unwritten && self.table_kept(at, old_at).is_none() {
+                data.replaced_storage.insert(at);
+                return Fate::Grown(old_at);
+            }
+            if unwritten || choice == Some(Choice::New) || !self.as_long_as_before(at, old_at, element) {
+                data.refusals.push(format!(
+                    "variable {0} ends in an array that is as long as its initialiser says, which says something else now: the running \
+                     program's cannot become longer, and pointers to it may live on; if new code can do with the running value, say \
+                     `#pragma dsu keep {1}` in a file given with --transform; else give the new variable another name, or restart \
+                     the program for this change",
+                    self.describe(at),
+                    v.name
+                ));
+                return Fate::Bind(old_at);
+            }
+        }
+        if unwritten && !v.thread_local && open.is_none() {
             return if changed && !initialized { Fate::Bind(old_at) } else { Fate::Overwrite(old_at) };
         }
-        let choice = self.basis.directives.choice(self.new, at);
         if choice == Some(Choice::New) {
             if v.thread_local {
                 data.refusals.push(format!(
@@ -220,7 +240,7 @@ impl Decider<'_> {
         if changed && initialized && !v.thread_local {
             data.seeded.insert(at);
         }
-        if self.begins_otherwise(at, old_at) {
+        if begins_otherwise {
             match choice {
                 None => data.kept_values.push(self.describe(at)),
                 Some(_) => {
@@ -339,16 +359,50 @@ impl Decider<'_> {
         still.use_or_address_of(self.basis.old, old_at).or_else(received)
     }
 
+    /// The elements of the array that an object of a canonical type ends in, if it is as long as its initialiser says: no part of
+    /// the type's size.
+    fn open_end<'f>(facts: &'f UnitFacts, ty: &'f str) -> Option<&'f str> {
+        let name = innermost(ty).0;
+        if name.contains('{') {
+            return name.rsplit_once("[]").map(|(_, element)| element);
+        }
+        let definition = facts.types.iter().find(|t| t.name == name && t.kind == TypeKind::Struct && t.flexible);
+        let last = definition?.fields.last()?;
+        last.ty.strip_prefix("[]").or_else(|| Self::open_end(facts, &last.ty))
+    }
+
+    /// Whether an initialiser has as many values as before, of which the last ones are for an array without a length: by its
+    /// commas and braces.
+    fn as_long_as_before(&self, at: VariableRef, old_at: VariableRef, element: &str) -> bool {
+        let facts = &self.new.units[at.unit].facts;
+        // A string has a length of its own, unless only its address is an element, or part of one.
+        let lengthy = !element.starts_with('*') && facts.types.iter().all(|t| t.name != element);
+        let marks = |text: &str| -> Option<Vec<String>> {
+            let words = Lexer::new(text, 0).filter(|t| t.kind != Kind::Directive).map(|t| &text[t.start..t.end]);
+            let words: Vec<&str> = words.collect();
+            let marks = words.iter().filter(|w| ["{", "}", ","].contains(*w) || lengthy && w.ends_with('"'));
+            // An index may leave out any number of elements.
+            (!words.contains(&"[")).then(|| marks.map(|w| (*w).to_owned()).collect())
+        };
+        let was = self.old.initializer(old_at).and_then(marks);
+        was.is_some() && was == self.new.initializer(at).and_then(marks)
+    }
+
     /// Tables that hold the address of one that the patch brings anew get their new initial values, too.
-    fn repoint(&self, fates: &mut BTreeMap<VariableRef, Fate>) {
+    fn repoint(&self, data: &mut Data) {
         let grown = |(at, fate): (&VariableRef, &Fate)| matches!(fate, Fate::Grown(_)).then_some(*at);
         let holders: BTreeSet<VariableRef> =
-            fates.iter().filter_map(grown).flat_map(|at| self.new_flows.holders(at)).collect();
+            data.fates.iter().filter_map(grown).flat_map(|at| self.new_flows.holders(at)).collect();
         for holder in holders {
-            if let Some(fate) = fates.get_mut(&holder) {
-                if let Fate::Bind(old) = *fate {
-                    *fate = Fate::Overwrite(old);
-                }
+            let Some(fate) = data.fates.get_mut(&holder) else { continue };
+            let Fate::Bind(old) = *fate else { continue };
+            *fate = Fate::Overwrite(old);
+            if Self::open_end(&self.new.units[holder.unit].facts, &self.new.variable(holder).ty).is_some() {
+                data.refusals.push(format!(
+                    "table {} holds the address of another one, which changed, and ends in an array without a length: it cannot be \
+                     set anew; give the changed table another name, or restart the program for this change",
+                    self.describe(holder)
+                ));
             }
         }
     }

@@ -93,7 +93,29 @@ pub fn suggest(input: &LinkInput) -> Result<Vec<Suggestion>, ProgramError> {
         list.extend(joins(&model));
     }
     list.extend(doubtful.iter().map(|c| suggestion(&model, c, true)));
-    Ok(list)
+    Ok(distinct(list))
+}
+
+/// Each place once, though several loops come to it, and no two of one name.
+fn distinct(list: Vec<Suggestion>) -> Vec<Suggestion> {
+    let mut found: Vec<Suggestion> = Vec::new();
+    for mut suggestion in list {
+        let same = |s: &&mut Suggestion| {
+            let place = |s: &Suggestion| (s.function.clone(), s.file.clone(), s.loop_ordinal, s.entry);
+            place(s) == place(&suggestion)
+        };
+        if let Some(known) = found.iter_mut().find(same) {
+            if known.why != suggestion.why {
+                known.why = format!("{}; {}", known.why, suggestion.why);
+            }
+            continue;
+        }
+        if let Some(file) = suggestion.file.as_ref().filter(|_| found.iter().any(|s| s.name == suggestion.name)) {
+            suggestion.name = format!("{}@{file}", suggestion.name);
+        }
+        found.push(suggestion);
+    }
+    found
 }
 
 /// Which loops are main loops of threads and processes, and which may be.

@@ -382,6 +382,35 @@ fn waits_behind_pointers_are_points_of_their_own() {
 }
 
 #[test]
+fn suggestions_name_each_point_once() {
+    let sandbox = Sandbox::new();
+    sandbox.file(
+        "wait.c",
+        "#include <sys/epoll.h>\nstatic int by_epoll(int t) { struct epoll_event e; return epoll_wait(3, &e, 1, t); }\n\
+         int (*const wait_any)(int) = by_epoll;\nint wait_for_events(int t) { return wait_any(t); }\n",
+    );
+    // One wait serves the loops of two processes, and two units have a thread of the same name.
+    let thread =
+        "#include <unistd.h>\n#include <pthread.h>\nstatic void *work(void *p) { for (;;) pause(); return p; }\n";
+    sandbox.file("one.c", &format!("{thread}void one(void) {{ pthread_t t; pthread_create(&t, 0, work, 0); }}\n"));
+    sandbox.file(
+        "main.c",
+        &format!(
+            "{thread}int wait_for_events(int);\nvoid one(void);\nstatic void master(void) {{ for (;;) wait_for_events(1); }}\n\
+             static void child(void) {{ for (;;) wait_for_events(2); }}\n\
+             int main(int n, char **a) {{ pthread_t t; one(); pthread_create(&t, 0, work, 0); if (n > 1) master(); child(); }}\n"
+        ),
+    );
+    let done = sandbox.cc_ok("--suggest-update-points main.c one.c wait.c -pthread");
+    assert_eq!(done.out.matches("function = \"by_epoll\"").count(), 1, "{}", done.out);
+    assert!(done.out.contains("the loop in master (main.c:6)") && done.out.contains("the loop in child (main.c:7)"));
+    assert_eq!(done.out.matches("function = \"work\"").count(), 2, "{}", done.out);
+    sandbox.file("dsu.toml", &done.out);
+    sandbox.cc_ok("main.c one.c wait.c -pthread -o server");
+    assert!(sandbox.updatable("server"));
+}
+
+#[test]
 fn suggestions_are_the_same_from_sources_and_from_objects() {
     let sandbox = Sandbox::with_program();
     sandbox.file("loop.c", "int wait_for_client(void); int main(void) { for (;;) wait_for_client(); }\n");

@@ -582,6 +582,10 @@ impl<'a> Uses<'a> {
             }
             // As with the length of a message before it is read.
             TypeUsage::Compared => Some("its size is compared or kept in a variable".into()),
+            // As with memory of a fixed length, of which it must be a part.
+            TypeUsage::Sized(callee) if self.has_limit(unit, callee, &t.ty) => {
+                Some(format!("its size goes to {callee}, which compares it with one that it may not exceed"))
+            }
             TypeUsage::Short => Some(
                 "memory for part of it is measured: something is taken from its size, or added to an offset in it"
                     .into(),
@@ -620,6 +624,36 @@ impl<'a> Uses<'a> {
             None => is_harmless(name),
             Some(_) => depth < HANDS && known.next().is_some_and(|h| h.to.iter().all(on)),
         }
+    }
+
+    /// Whether a function compares what may be the size of a struct with a number that only the size with room could exceed,
+    /// or with the size of something else. Which of its parameters is the size is not known.
+    fn has_limit(&self, unit: usize, callee: &str, ty: &str) -> bool {
+        let functions = &self.model.units[unit].facts.functions;
+        let Some(function) = functions.iter().position(|f| f.name == callee) else { return false };
+        let at = self.model.body_of(unit, function).unwrap_or(FunctionRef { unit, function });
+        let text = self.model.units[at.unit].image.text.as_str();
+        let Some(definition) = self.model.function(at).definition.as_ref().filter(|d| !d.system) else { return false };
+        let Some(text) = text.get(definition.start..definition.end) else { return false };
+        let size = self.types.get(ty).and_then(|list| list.iter().map(|(_, t)| t.size).max()).unwrap_or(0);
+        let words = |from: usize, to: usize| -> Vec<&str> {
+            let tokens = Lexer::new(text, from).take_while(|t| t.start < to).filter(|t| t.kind != Kind::Directive);
+            tokens.map(|t| &text[t.start..t.end]).filter(|w| !["(", ")"].contains(w)).collect()
+        };
+        let body = definition.body - definition.start;
+        let head: HashSet<&str> = words(0, body).into_iter().collect();
+        let is_limit = |word: &str| {
+            let digits = word.trim_end_matches(['u', 'U', 'l', 'L']);
+            let number =
+                digits.strip_prefix("0x").map_or_else(|| digits.parse().ok(), |d| u64::from_str_radix(d, 16).ok());
+            word == "sizeof" || number.is_some_and(|n| n.saturating_add(1) >= size && n <= size.saturating_mul(2) + 256)
+        };
+        let body = words(body, text.len());
+        body.iter().enumerate().filter(|(_, w)| ["<", ">"].contains(w)).any(|(i, _)| {
+            let right = body.get(i + 1..).unwrap_or(&[]).iter().find(|w| **w != "=");
+            let (Some(left), Some(right)) = (i.checked_sub(1).and_then(|l| body.get(l)), right) else { return false };
+            (head.contains(left) && is_limit(right)) || (head.contains(right) && is_limit(left))
+        })
     }
 
     fn is_allocator(&self, unit: usize, callee: &str) -> bool {

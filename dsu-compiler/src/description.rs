@@ -21,7 +21,7 @@ use crate::analyse::wrap::NoRoom;
 use crate::facts::check::{self, Misfit};
 
 const MAGIC: &[u8; 8] = b"DSUPROG\0";
-const VERSION: u32 = 17;
+const VERSION: u32 = 18;
 const HEADER: usize = 24;
 /// Long enough that the headers one unit includes are still in the window at the next.
 const WINDOW_LOG: u32 = 27;
@@ -119,7 +119,7 @@ impl Description {
         // All fields, so that none is forgotten when one is added.
         let Self { state: _, output: _, model, points, foreign: _, slots, objects: _, start_sets: _, no_room: _ } =
             self;
-        let Model { units, functions, variables, touched: _, allocators: _ } = model;
+        let Model { units, functions, aliases, variables, touched: _, named_outside: _, allocators: _ } = model;
         let misfit = |what: &str| Err(DescriptionError::Misfit(what.to_owned()));
         for unit in units {
             let Unit { name, object: _, image, facts, kept: _, defines: _ } = unit;
@@ -131,7 +131,12 @@ impl Description {
         let variable = |at: &VariableRef| facts(at.unit).is_some_and(|facts| at.variable < facts.variables.len());
         let call = |at: &CallRef| facts(at.unit).is_some_and(|facts| at.reference < facts.references.len());
         let Points { list, path, below } = points;
-        let mut named = functions.values().chain(path).chain(below).chain(list.iter().flat_map(|point| &point.path));
+        let mut named = functions
+            .values()
+            .chain(aliases.values())
+            .chain(path)
+            .chain(below)
+            .chain(list.iter().flat_map(|point| &point.path));
         if !named.all(function) || !variables.values().all(variable) {
             return misfit("a function or variable that is not there");
         }

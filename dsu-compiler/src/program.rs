@@ -134,6 +134,7 @@ pub fn rewrite(input: &LinkInput) -> Result<Rewritten, ProgramError> {
         for (unit, reason) in failed {
             model.units[unit].kept = Some(reason);
             model.functions.retain(|_, at| at.unit != unit);
+            model.aliases.retain(|_, at| at.unit != unit);
             model.variables.retain(|_, at| at.unit != unit);
         }
         model.note_touched(input);

@@ -1,15 +1,16 @@
 //! Who may call whom.
 //!
-//! A call through a pointer may reach every function of that type whose address goes anywhere but
-//! straight into a library. Calls back out of libraries are not seen: a function only called so has
-//! no callers here, but for who may be on the stack below it.
+//! A call through a pointer may reach every function whose address is taken as a pointer of that type, or of one that is
+//! converted to it, and goes anywhere but straight into a library. Calls back out of libraries are not seen: a function only
+//! called so has no callers here, but for who may be on the stack below it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use dsu_abi::calls;
 
-use crate::analyse::model::{FunctionRef, Model};
-use crate::facts::{Target, Usage};
+use crate::analyse::model::{FunctionRef, Model, Unit};
+use crate::analyse::targets::Targets;
+use crate::facts::{Callback, Receiver, Target, Usage};
 
 /// The call graph of a program.
 #[derive(Default)]
@@ -28,7 +29,8 @@ impl CallGraph {
     /// Builds the graph. `calls_back`: whether a function of this name, of a library, may call what it was given before.
     pub fn new(model: &Model, calls_back: impl Fn(&str) -> bool) -> Self {
         let mut graph = Self::default();
-        each_call(model, |call| {
+        let targets = Targets::new(model);
+        each_call(model, &targets, |call| {
             for callee in &call.callees {
                 graph.callers.entry(*callee).or_default().insert(call.caller);
                 if !call.last && !model.function(*callee).attributes.noreturn {
@@ -40,7 +42,7 @@ impl CallGraph {
             }
         });
         graph.below.clone_from(&graph.callers);
-        for (function, below) in called_back(model, calls_back) {
+        for (function, below) in called_back(model, &targets, calls_back) {
             graph.below.entry(function).or_default().extend(below);
         }
         graph
@@ -91,7 +93,7 @@ impl CallGraph {
     /// that are at an offset of a function for which `without` holds.
     pub fn reached(&self, model: &Model, without: impl Fn(usize, usize, usize) -> bool) -> HashSet<FunctionRef> {
         let mut edges: HashMap<FunctionRef, BTreeSet<FunctionRef>> = HashMap::new();
-        each_call(model, |call| {
+        each_call(model, &Targets::new(model), |call| {
             if !without(call.caller.unit, call.caller.function, call.at) {
                 edges.entry(call.caller).or_default().extend(call.callees);
             }
@@ -102,15 +104,23 @@ impl CallGraph {
 }
 
 /// Who may be on the stack below functions that libraries call back: who hands one to a library function, which may call it at
-/// once; and who calls functions of a library that calls back what it was given in an earlier call.
-fn called_back(model: &Model, calls_back: impl Fn(&str) -> bool) -> HashMap<FunctionRef, BTreeSet<FunctionRef>> {
+/// once; and who calls functions of a library that calls back what it was given in an earlier call. Units that are kept are
+/// like libraries, and call functions of the program by name.
+fn called_back(
+    model: &Model,
+    targets: &Targets<'_>,
+    calls_back: impl Fn(&str) -> bool,
+) -> HashMap<FunctionRef, BTreeSet<FunctionRef>> {
     let mut found: HashMap<FunctionRef, BTreeSet<FunctionRef>> = HashMap::new();
-    let (mut kept, mut entering) = (BTreeSet::new(), BTreeSet::new());
+    let mut kept: BTreeSet<FunctionRef> =
+        model.named_outside.iter().filter_map(|symbol| model.functions.get(symbol)).copied().collect();
+    let mut entering = BTreeSet::new();
     let mut known: HashMap<(usize, usize), bool> = HashMap::new();
     for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
         let mut strange = |function: usize| {
             *known.entry((unit, function)).or_insert_with(|| calls_back(&u.facts.functions[function].symbol))
         };
+        let library = |f: usize| model.program_body_of(unit, f).is_none() && !model.starts_threads(unit, f);
         for reference in &u.facts.references {
             let (Target::Function(target), Some(inside)) = (reference.target, reference.inside) else { continue };
             let inside = FunctionRef { unit, function: inside };
@@ -118,13 +128,29 @@ fn called_back(model: &Model, calls_back: impl Fn(&str) -> bool) -> HashMap<Func
                 Usage::Call(..) if model.program_body_of(unit, target).is_none() && strange(target) => {
                     entering.insert(inside);
                 }
-                Usage::Argument(to) if model.program_body_of(unit, to).is_none() && !model.starts_threads(unit, to) => {
+                Usage::Argument(to) if library(to) => {
                     if let Some(at) = model.body_of(unit, target) {
                         found.entry(at).or_default().insert(inside);
                         kept.extend(strange(to).then_some(at));
                     }
                 }
                 _ => {}
+            }
+        }
+        for Callback { inside, receiver, prototype } in &u.facts.callbacks {
+            let (library, keeps) = match receiver {
+                Receiver::Function(to) => (library(*to), strange(*to)),
+                Receiver::Pointer(ty) => {
+                    let reached = targets.reached(ty);
+                    let unknown = reached.made || reached.functions.is_empty();
+                    let library = unknown || reached.functions.iter().any(|taken| taken.function.is_none());
+                    (library, unknown)
+                }
+            };
+            let called = targets.reached(prototype).functions.into_iter().filter_map(|taken| taken.function);
+            for at in called.filter(|_| library) {
+                found.entry(at).or_default().insert(FunctionRef { unit, function: *inside });
+                kept.extend(keeps.then_some(at));
             }
         }
     }
@@ -148,11 +174,14 @@ struct Call {
 }
 
 /// Looks at all calls of a program.
-fn each_call(model: &Model, mut look: impl FnMut(Call)) {
-    let mut by_type: HashMap<&str, Vec<FunctionRef>> = HashMap::new();
-    for at in &model.called_through_pointers() {
-        by_type.entry(&model.function(*at).prototype).or_default().push(*at);
-    }
+fn each_call<'a>(model: &'a Model, targets: &Targets<'a>, mut look: impl FnMut(Call)) {
+    let mut known: HashMap<&str, Vec<FunctionRef>> = HashMap::new();
+    let mut through = |prototype: &'a str| {
+        let reach = || targets.reached(prototype).functions.into_iter().filter(|taken| !taken.handed);
+        known.entry(prototype).or_insert_with(|| reach().filter_map(|taken| taken.function).collect()).clone()
+    };
+    let symbols = |u: &'a Unit| u.facts.functions.iter().filter(|f| f.attributes.ifunc).map(|f| f.symbol.as_str());
+    let chosen: HashSet<&str> = model.units.iter().flat_map(symbols).collect();
     for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
         for reference in &u.facts.references {
             let (Target::Function(function), Usage::Call(_, end), Some(inside)) =
@@ -161,15 +190,24 @@ fn each_call(model: &Model, mut look: impl FnMut(Call)) {
                 continue;
             };
             let f = &u.facts.functions[function];
-            let callees: Vec<FunctionRef> = model.program_body_of(unit, function).into_iter().collect();
+            let mut callees: Vec<FunctionRef> = model.program_body_of(unit, function).into_iter().collect();
+            // What an `ifunc` resolver chose.
+            if callees.is_empty() && chosen.contains(f.symbol.as_str()) {
+                callees = through(&f.prototype);
+            }
             let waits = callees.is_empty() && calls::WAITING.contains(&f.name.as_str());
             let last = f.attributes.noreturn || is_last_call(&u.image.text, end);
             look(Call { caller: FunctionRef { unit, function: inside }, at: reference.at, callees, last, waits });
         }
         for call in &u.facts.indirect_calls {
-            let callees = by_type.get(call.prototype.as_str()).cloned().unwrap_or_default();
             let caller = FunctionRef { unit, function: call.inside };
-            look(Call { caller, at: call.at, callees, last: false, waits: false });
+            look(Call { caller, at: call.at, callees: through(&call.prototype), last: false, waits: false });
+        }
+        for cleanup in &u.facts.cleanups {
+            let caller = FunctionRef { unit, function: cleanup.inside };
+            let at = u.facts.functions[cleanup.inside].definition.as_ref().map_or(0, |d| d.body);
+            let callees = model.program_body_of(unit, cleanup.callee).into_iter().collect();
+            look(Call { caller, at, callees, last: false, waits: false });
         }
     }
 }

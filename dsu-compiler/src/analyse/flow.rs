@@ -7,7 +7,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
-use crate::facts::{Conversion, Flow, Origin, Outcome, Reference, Target, Usage, Variable};
+use crate::analyse::targets::Targets;
+use crate::facts::{Flow, Origin, Outcome, Reference, Target, Usage, Variable};
 use crate::layout::place::innermost;
 
 /// What may happen to a variable through one of its addresses.
@@ -294,51 +295,24 @@ impl<'a> Flows<'a> {
 
 /// Functions that calls through pointers may reach.
 struct PointerCalls<'a> {
-    /// By type: functions of the program whose address is taken; `None` for one that is not the program's.
-    taken: HashMap<&'a str, BTreeSet<Option<FunctionRef>>>,
-    /// By the type of a pointer: types that it may have been converted from; empty for what is no pointer to a function.
-    from: HashMap<&'a str, BTreeSet<&'a str>>,
+    targets: Targets<'a>,
     /// Units are kept as they are: what they hand out is not known.
     foreign: bool,
 }
 
 impl<'a> PointerCalls<'a> {
     fn new(model: &'a Model) -> Self {
-        let foreign = model.units.iter().any(|u| u.kept.is_some());
-        let mut calls = Self { taken: HashMap::new(), from: HashMap::new(), foreign };
-        for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
-            for reference in &u.facts.references {
-                let Target::Function(function) = reference.target else { continue };
-                if matches!(reference.usage, Usage::Address | Usage::Argument(_)) {
-                    let prototype = u.facts.functions[function].prototype.as_str();
-                    calls.taken.entry(prototype).or_default().insert(model.program_body_of(unit, function));
-                }
-            }
-            for Conversion { from, to } in &u.facts.conversions {
-                calls.from.entry(to).or_default().insert(from);
-            }
-        }
-        calls
+        Self { targets: Targets::new(model), foreign: model.units.iter().any(|u| u.kept.is_some()) }
     }
 
     /// The functions that a call through a pointer to this type may reach, if all are known.
-    fn reached(&self, prototype: &str) -> Option<Vec<FunctionRef>> {
-        let mut found = Vec::new();
-        let mut todo = vec![prototype];
-        let mut seen = HashSet::new();
-        while let Some(ty) = todo.pop() {
-            if self.foreign || ty.is_empty() {
-                return None;
-            }
-            if seen.insert(ty) {
-                for function in self.taken.get(ty).into_iter().flatten() {
-                    found.push((*function)?);
-                }
-                todo.extend(self.from.get(ty).into_iter().flatten());
-            }
-        }
+    fn reached(&self, prototype: &'a str) -> Option<Vec<FunctionRef>> {
+        let reached = self.targets.reached(prototype);
         // Something must be called: if nothing is known, that is not all.
-        Some(found).filter(|found| !found.is_empty())
+        if self.foreign || reached.made || reached.functions.is_empty() {
+            return None;
+        }
+        reached.functions.into_iter().map(|taken| taken.function).collect()
     }
 }
 

@@ -7,6 +7,7 @@ pub mod model;
 pub mod points;
 mod remembered;
 pub mod suggest;
+mod targets;
 pub mod wrap;
 
 pub use suggest::suggest;

@@ -65,11 +65,15 @@ pub struct Model {
     pub units: Vec<Unit>,
     /// For each external function symbol, its definition in a rewritten unit.
     pub functions: BTreeMap<String, FunctionRef>,
+    /// For each external symbol that is another name of a function: where it is declared so.
+    pub aliases: BTreeMap<String, FunctionRef>,
     /// For each external variable symbol, its definition in a rewritten unit.
     pub variables: BTreeMap<String, VariableRef>,
     /// Symbols of variables and functions that something outside the rewritten units may use: assembler, other languages,
     /// libraries, units kept as they are.
     pub touched: BTreeSet<String>,
+    /// Those of them that objects of the program name: units kept as they are, other languages.
+    pub named_outside: BTreeSet<String>,
     /// Functions that the configuration says give fresh memory.
     pub allocators: BTreeSet<String>,
 }
@@ -108,9 +112,10 @@ impl Model {
     pub fn note_touched(&mut self, input: &LinkInput) {
         let kept = self.units.iter().zip(&input.units).filter(|(u, _)| u.kept.is_some()).map(|(_, l)| &l.symbols);
         let objects = input.foreign.iter().chain(kept).flat_map(|o| &o.undefined);
-        let outside = objects.chain(input.taken(self.has_plugins(input)));
         let ours = |s: &&String| self.variables.contains_key(*s) || self.functions.contains_key(*s);
-        self.touched = outside.filter(ours).cloned().collect();
+        self.named_outside = objects.filter(ours).cloned().collect();
+        let taken = input.taken(self.has_plugins(input)).filter(ours).cloned();
+        self.touched = self.named_outside.iter().cloned().chain(taken).collect();
     }
 
     /// Whether objects that the program loads may know what is in it, or it looks that up itself.
@@ -159,6 +164,11 @@ impl Model {
             .flat_map(|u| u.defines.iter().filter(|(_, weak)| !weak).map(|(n, _)| n.clone()))
             .collect();
         self.functions.retain(|name, _| !kept.contains(name));
+        for (unit, u) in self.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            let aliases =
+                u.facts.functions.iter().enumerate().filter(|(_, f)| f.attributes.alias.is_some() && !f.internal);
+            self.aliases.extend(aliases.map(|(function, f)| (f.symbol.clone(), FunctionRef { unit, function })));
+        }
     }
 
     /// The function's facts.
@@ -191,7 +201,32 @@ impl Model {
     /// The body that a call in a unit runs: the function's definition, or else the unit's own, such as that of an inline function.
     pub fn body_of(&self, unit: usize, function: usize) -> Option<FunctionRef> {
         let own = || self.units[unit].facts.functions[function].definition.is_some();
-        self.definition_of(unit, function).or_else(|| own().then_some(FunctionRef { unit, function }))
+        let found = self.definition_of(unit, function).or_else(|| own().then_some(FunctionRef { unit, function }));
+        found.or_else(|| self.aliased(unit, function))
+    }
+
+    /// The function that one without a body is another name of: attributes `alias` and `weakref`.
+    fn aliased(&self, mut unit: usize, mut function: usize) -> Option<FunctionRef> {
+        // An alias of an alias is possible, a circle is not: this is for what a description may claim.
+        for _ in 0..8 {
+            let f = &self.units[unit].facts.functions[function];
+            if f.attributes.alias.is_none() {
+                let at = self.aliases.get(&f.symbol).filter(|_| !f.internal)?;
+                (unit, function) = (at.unit, at.function);
+            }
+            let facts = &self.units[unit].facts;
+            let target = facts.functions[function].attributes.alias.as_ref()?;
+            let Some(own) = facts.functions.iter().position(|f| f.symbol == *target || f.name == *target) else {
+                return self.functions.get(target).copied();
+            };
+            function = own;
+            let own = facts.functions[function].definition.is_some();
+            let found = self.definition_of(unit, function).or_else(|| own.then_some(FunctionRef { unit, function }));
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
     /// The same, but for functions of system headers.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::analyse::model::{FunctionRef, Unit, VariableRef};
+use crate::analyse::model::{FunctionRef, VariableRef};
 use crate::description::Description;
 use crate::diff::compare::old_function;
 use crate::diff::pairing::Pairing;
@@ -14,7 +14,6 @@ use crate::diff::resume;
 use crate::diff::types::{Planned, Types};
 use crate::facts::{Reference, Target, TypeUsage, Usage, fingerprint};
 use crate::layout::{PAD, SLOP, is_beside};
-use crate::text::lexer::Lexer;
 
 /// The functions whose old code can still run.
 #[derive(Clone, Debug, Default)]
@@ -212,7 +211,7 @@ impl Finder<'_> {
                 Some((function, on_path))
             });
         // Attributes name functions as they are, not by their slots.
-        let cleanups = cleanups(&model.units[at.unit], at.function).into_iter().map(|function| (function, false));
+        let cleanups = facts.cleanups.iter().filter(|c| c.inside == at.function).map(|c| (c.callee, false));
         for (function, slots) in called.chain(cleanups) {
             let callee = &facts.functions[function];
             let inlined = callee.definition.is_some() && (callee.inline || callee.attributes.always_inline);
@@ -226,15 +225,4 @@ impl Finder<'_> {
             }
         }
     }
-}
-
-/// Functions that are called where the scope of a variable ends: attribute `cleanup` in the body of a function.
-fn cleanups(unit: &Unit, function: usize) -> Vec<usize> {
-    let facts = &unit.facts;
-    let Some(definition) = &facts.functions[function].definition else { return Vec::new() };
-    let text = &unit.image.text;
-    let tokens = Lexer::new(text, definition.body).take_while(|t| t.end <= definition.end);
-    let words: Vec<&str> = tokens.filter_map(|t| text.get(t.start..t.end)).collect();
-    let named = words.windows(3).filter(|w| matches!(w[0], "cleanup" | "__cleanup__") && w[1] == "(").map(|w| w[2]);
-    named.filter_map(|name| facts.functions.iter().position(|f| f.name == name)).collect()
 }

@@ -3,9 +3,9 @@
 //! Every struct is taken apart without `..`, so that a new field is not forgotten here.
 
 use crate::facts::{
-    Always, Argument, Conversion, Creation, Definition, Field, FieldUse, Flow, Function, Handed, IndirectCall,
-    InitializerList, Item, Loop, Origin, Outcome, Reference, Release, Returned, Site, Source, Target, TypeDefinition,
-    TypeText, TypeUse, UnitFacts, UnsetLocal, Usage, Variable, VariableDefinition,
+    Always, Argument, Callback, Cleanup, Conversion, Converted, Creation, Definition, Field, FieldUse, Flow, Function,
+    Handed, IndirectCall, InitializerList, Item, Loop, Origin, Outcome, Receiver, Reference, Release, Returned, Site,
+    Source, Target, TypeDefinition, TypeText, TypeUse, UnitFacts, UnsetLocal, Usage, Variable, VariableDefinition,
 };
 
 /// What does not fit: an index, or a place in the text.
@@ -25,7 +25,10 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
         references,
         flows,
         conversions,
+        converted,
         indirect_calls,
+        callbacks,
+        cleanups,
         field_uses,
         types,
         initializers,
@@ -49,7 +52,13 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
     all(references, |r| unit.reference(r))?;
     all(flows, |f| unit.flow(f))?;
     all(conversions, |Conversion { from: _, to: _ }| Ok(()))?;
+    all(converted, |Converted { at, to: _ }| unit.place(*at))?;
     all(indirect_calls, |IndirectCall { inside, prototype: _, at }| unit.index(*inside).and(unit.place(*at)))?;
+    all(callbacks, |Callback { inside, receiver, prototype: _ }| match receiver {
+        Receiver::Function(callee) => unit.index(*inside).and(unit.index(*callee)),
+        Receiver::Pointer(_) => unit.index(*inside),
+    })?;
+    all(cleanups, |Cleanup { inside, callee }| unit.index(*inside).and(unit.index(*callee)))?;
     all(field_uses, |u| unit.field_use(u))?;
     all(types, |t| unit.ty(t))?;
     all(initializers, |i| unit.initializer(i))?;

@@ -3,12 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::clang::{self, Ast, Bodies, ClangError, Node};
+use crate::facts::function_pointers::{self, Called, FunctionUse};
 use crate::facts::types::Printer;
 use crate::facts::typeuse::{Collector, Freed};
 use crate::facts::{
-    Attributes, Conversion, Creation, Definition, Function, Handed, IndirectCall, Item, Loop, Reference, Release,
-    Returned, Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access, content, dialect, flow, freed,
-    initializer, prune, returned, shape, starts, usage, words,
+    Attributes, Callback, Cleanup, Conversion, Converted, Creation, Definition, Function, Handed, IndirectCall, Item,
+    Loop, Receiver, Reference, Release, Returned, Site, Target, UnitFacts, Usage, Variable, VariableDefinition, access,
+    content, dialect, flow, freed, initializer, prune, returned, shape, starts, usage, words,
 };
 use crate::layout::place::innermost;
 use crate::text::lexer::{Kind, Lexer, Token, after_declarator, after_semicolon, identifier_at};
@@ -72,6 +73,7 @@ pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitF
     facts.flows = walker.flows.flows();
     prune::plain_flows(&mut facts);
     facts.conversions = walker.conversions.into_iter().collect();
+    facts.callbacks = walker.callbacks.into_iter().collect();
     facts.compared = walker.compared.into_iter().collect();
     facts.words = words::of_text(text).into_iter().collect();
     facts.type_uses = walker.collector.uses;
@@ -99,6 +101,8 @@ struct Walker<'t> {
     flows: flow::Collector,
     /// Pointers to functions that were converted.
     conversions: BTreeSet<Conversion>,
+    /// Pointers to functions that calls hand on.
+    callbacks: BTreeSet<Callback>,
     /// What pointers point to that are compared.
     compared: BTreeSet<String>,
 }
@@ -157,6 +161,7 @@ impl<'t> Walker<'t> {
 
     fn type_definition(&mut self, node: Node<'_>) {
         if node.is_definition() && !node.in_system_header() {
+            self.conversions.extend(function_pointers::overlaid(node, &self.printer));
             self.members.extend(node.children().iter().filter(|c| c.kind() == clang::FIELD).map(|c| c.range()));
             if let Some(mut definition) = self.printer.definition(node) {
                 (definition.text.keyword, definition.text.after) = node.range();
@@ -273,7 +278,8 @@ impl<'t> Walker<'t> {
             let word = text.split(['(', ' ']).next().unwrap_or("").trim_matches('_');
             match word {
                 "weak" => found.weak = true,
-                "alias" => found.alias = text.split('"').nth(1).map(str::to_owned),
+                // What is called is the function of that name in either case.
+                "alias" | "weakref" => found.alias = text.split('"').nth(1).map(str::to_owned),
                 "section" => found.section = text.split('"').nth(1).map(str::to_owned),
                 "ifunc" => found.ifunc = true,
                 "constructor" | "destructor" => found.constructor = true,
@@ -424,7 +430,7 @@ impl<'t> Walker<'t> {
             }
             clang::MEMBER => self.field_use(node, path),
             clang::CAST | clang::UNEXPOSED_EXPR => {
-                self.conversion(node);
+                self.conversion(node, path);
                 self.made_number(node);
             }
             clang::BINARY => self.comparison(node),
@@ -449,7 +455,7 @@ impl<'t> Walker<'t> {
             clang::FUNCTION => {
                 let index = self.function_index(declaration);
                 self.facts.functions[index].inline |= declaration.is_inline();
-                let usage = match usage_of_function(node, path) {
+                let usage = match function_pointers::usage(node, path) {
                     FunctionUse::Call(start, end) => {
                         let call = path.iter().rposition(|n| n.kind() == clang::CALL);
                         self.flow(Follow::Result(at), path.get(..=call.unwrap_or(0)).unwrap_or(path));
@@ -458,6 +464,9 @@ impl<'t> Walker<'t> {
                     FunctionUse::Address => Usage::Address,
                     FunctionUse::Argument(callee) => Usage::Argument(self.function_index(callee)),
                 };
+                if let Some(to) = function_pointers::converted(node, path, &self.printer) {
+                    self.facts.converted.push(Converted { at, to });
+                }
                 (Target::Function(index), usage)
             }
             clang::VARIABLE if declaration.has_global_storage() && !declaration.is_register() => {
@@ -496,21 +505,36 @@ impl<'t> Walker<'t> {
         }
     }
 
-    fn field_use<'a>(&mut self, node: Node<'a>, path: &[Node<'a>]) {
-        if let Some(inside) = self.inside {
-            self.facts.field_uses.extend(access::of_member(node, path, inside, &self.printer, self.text));
+    /// A conversion to or from a pointer to a function.
+    fn conversion<'a>(&mut self, node: Node<'a>, path: &[Node<'a>]) {
+        if !self.in_system_function() {
+            self.conversions.extend(function_pointers::conversions(node, path, &self.printer));
         }
     }
 
-    /// A pointer to a function that was made of something else.
-    fn conversion(&mut self, node: Node<'_>) {
-        let Some(to) = function_type(node.ty()) else { return };
-        let Some(child) = node.children().into_iter().last().filter(|_| !self.in_system_function()) else { return };
-        let null = returned::bare(child).kind() == clang::INTEGER;
-        let from = function_type(child.ty()).map_or_else(String::new, |ty| self.printer.print(ty));
-        let to = self.printer.print(to);
-        if from != to && !null {
-            self.conversions.insert(Conversion { from, to });
+    /// A call through a pointer, and the pointers to functions that a call hands on.
+    fn indirect_call(&mut self, node: Node<'_>) {
+        let Some(inside) = self.inside else { return };
+        let Some(called) = function_pointers::called(node, &self.printer) else { return };
+        let receiver = match &called {
+            Called::Function(callee) => Receiver::Function(self.function_index(*callee)),
+            Called::Pointer(prototype) => {
+                let prototype = prototype.clone();
+                let at = node.range().0;
+                self.facts.indirect_calls.push(IndirectCall { inside, prototype: prototype.clone(), at });
+                Receiver::Pointer(prototype)
+            }
+        };
+        if !self.in_system_function() {
+            for prototype in function_pointers::handed_on(node, &called, &self.printer) {
+                self.callbacks.insert(Callback { inside, receiver: receiver.clone(), prototype });
+            }
+        }
+    }
+
+    fn field_use<'a>(&mut self, node: Node<'a>, path: &[Node<'a>]) {
+        if let Some(inside) = self.inside {
+            self.facts.field_uses.extend(access::of_member(node, path, inside, &self.printer, self.text));
         }
     }
 
@@ -524,8 +548,21 @@ impl<'t> Walker<'t> {
 
     fn local(&mut self, node: Node<'_>) {
         if let Some(inside) = self.inside {
+            let called = node.children().into_iter().filter(|c| c.is_attribute()).filter_map(|c| self.cleanup(c));
+            let called: Vec<usize> = called.collect();
+            self.facts.cleanups.extend(called.into_iter().map(|callee| Cleanup { inside, callee }));
             self.facts.unset_locals.extend(initializer::unset_local(node, inside, &self.printer, self.text));
         }
+    }
+
+    /// The function that an attribute `cleanup` names.
+    fn cleanup(&self, attribute: Node<'_>) -> Option<usize> {
+        let (start, end) = attribute.range();
+        let text = self.text.get(start..end)?;
+        let tokens = Lexer::new(text, 0).filter_map(|t| text.get(t.start..t.end));
+        let words: Vec<&str> = tokens.collect();
+        let ["cleanup" | "__cleanup__", "(", name, ..] = *words.as_slice() else { return None };
+        self.facts.functions.iter().position(|f| f.name == name)
     }
 
     /// Notes what two pointers point to if which of several objects that is decides something.
@@ -584,16 +621,6 @@ impl<'t> Walker<'t> {
             let callee = self.function_index(freed.callee);
             let Freed { ty, argument, position, .. } = freed;
             self.facts.releases.push(Release { inside, ty, argument, callee, position });
-        }
-    }
-
-    fn indirect_call(&mut self, node: Node<'_>) {
-        let (Some(inside), Some(callee)) = (self.inside, node.children().into_iter().next()) else { return };
-        if named_function(callee).is_none() {
-            let pointer = callee.ty().canonical();
-            let prototype = if pointer.kind() == clang::T_POINTER { pointer.pointee() } else { pointer };
-            let prototype = self.printer.print(prototype);
-            self.facts.indirect_calls.push(IndirectCall { inside, prototype, at: node.range().0 });
         }
     }
 
@@ -666,13 +693,6 @@ impl<'t> Walker<'t> {
     }
 }
 
-enum FunctionUse<'a> {
-    Call(usize, usize),
-    Address,
-    /// The function called with it as an argument.
-    Argument(Node<'a>),
-}
-
 /// An expression that a pointer is followed from.
 enum Follow<'a> {
     /// The name of a local variable or parameter.
@@ -681,35 +701,6 @@ enum Follow<'a> {
     Variable,
     /// A call of the function that is named at this offset.
     Result(usize),
-}
-
-/// How a reference to a function uses it.
-fn usage_of_function<'a>(node: Node<'a>, path: &[Node<'a>]) -> FunctionUse<'a> {
-    let (mut child, mut plain) = (node, true);
-    for parent in path.iter().rev() {
-        match parent.kind() {
-            clang::PAREN | clang::UNEXPOSED_EXPR => child = *parent,
-            clang::UNARY | clang::CAST => (child, plain) = (*parent, false),
-            clang::CALL => {
-                let callee = parent.children().into_iter().next();
-                let (start, end) = parent.range();
-                if plain && callee.is_some_and(|c| c.range() == child.range()) {
-                    return FunctionUse::Call(start, end);
-                }
-                let called = callee.and_then(named_function);
-                return called.map_or(FunctionUse::Address, FunctionUse::Argument);
-            }
-            _ => return FunctionUse::Address,
-        }
-    }
-    FunctionUse::Address
-}
-
-/// The type of the function that a type is, or points to.
-fn function_type(ty: clang::Type<'_>) -> Option<clang::Type<'_>> {
-    let ty = ty.canonical();
-    let ty = if ty.kind() == clang::T_POINTER { ty.pointee().canonical() } else { ty };
-    matches!(ty.kind(), clang::T_FUNCTION | clang::T_FUNCTION_NO_PROTO).then_some(ty)
 }
 
 /// Whether there is an object without a name in an initialiser that may be written.
@@ -723,15 +714,6 @@ fn has_nameless(node: Node<'_>) -> bool {
 
 fn has_labels(node: Node<'_>) -> bool {
     node.kind() == clang::LABEL_ADDRESS || node.children().into_iter().any(has_labels)
-}
-
-/// The function that an expression names, if that is all it does.
-fn named_function(mut node: Node<'_>) -> Option<Node<'_>> {
-    while matches!(node.kind(), clang::PAREN | clang::UNEXPOSED_EXPR) {
-        node = node.children().into_iter().next()?;
-    }
-    let declaration = (node.kind() == clang::DECL_REF).then(|| node.referenced()).flatten()?;
-    (declaration.kind() == clang::FUNCTION).then_some(declaration)
 }
 
 /// The offset behind a statement, its `;` included.

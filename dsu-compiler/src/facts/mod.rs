@@ -16,6 +16,7 @@ mod dialect;
 pub mod extract;
 mod flow;
 pub mod freed;
+mod function_pointers;
 mod initializer;
 mod prune;
 pub mod returned;
@@ -39,10 +40,16 @@ pub struct UnitFacts {
     pub references: Vec<Reference>,
     /// What becomes of addresses and of parameters that are pointers, where all of it is known.
     pub flows: Vec<Flow>,
-    /// Conversions to pointers to functions.
+    /// Conversions to and from pointers to functions, but for those of functions that are named there.
     pub conversions: Vec<Conversion>,
+    /// Functions whose address is converted where they are named.
+    pub converted: Vec<Converted>,
     /// Calls through pointers.
     pub indirect_calls: Vec<IndirectCall>,
+    /// Pointers to functions that calls hand on.
+    pub callbacks: Vec<Callback>,
+    /// Calls that are made where the scope of a variable ends.
+    pub cleanups: Vec<Cleanup>,
     /// Accesses to fields of structs and unions that are not from system headers.
     pub field_uses: Vec<FieldUse>,
     /// Structs, unions and enums that the unit defines outside system headers.
@@ -108,7 +115,7 @@ pub struct Function {
 pub struct Attributes {
     /// `weak`.
     pub weak: bool,
-    /// `alias("target")`.
+    /// `alias("target")`, `weakref("target")`.
     pub alias: Option<String>,
     /// `section("name")`.
     pub section: Option<String>,
@@ -383,12 +390,21 @@ pub enum Outcome {
     Lost,
 }
 
-/// A conversion to a pointer to a function, from one of another type.
+/// A conversion of a pointer to a function. What is no such pointer (a pointer to anything, a number) has an empty type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Conversion {
-    /// Canonical type of the function that was pointed to; empty for a pointer to anything, a number and so on.
+    /// Canonical type of the function that was pointed to.
     pub from: String,
     /// Canonical type of the function that is pointed to now.
+    pub to: String,
+}
+
+/// A function whose address is converted where it is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Converted {
+    /// Offset of its name: where the reference is.
+    pub at: usize,
+    /// Canonical type of the function that is pointed to then; empty for a pointer to anything, a number and so on.
     pub to: String,
 }
 
@@ -401,6 +417,36 @@ pub struct IndirectCall {
     pub prototype: String,
     /// Offset of the call.
     pub at: usize,
+}
+
+/// A pointer to a function that a call hands on: as an argument that does not name the function, or in a struct that an
+/// argument points to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Callback {
+    /// The function whose body the call is in, by index.
+    pub inside: usize,
+    /// What is called.
+    pub receiver: Receiver,
+    /// Canonical type of the function pointed to.
+    pub prototype: String,
+}
+
+/// What a call calls.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Receiver {
+    /// A function, by index.
+    Function(usize),
+    /// What a pointer points to, of this canonical type.
+    Pointer(String),
+}
+
+/// A call that is made where the scope of a variable ends: attribute `cleanup`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cleanup {
+    /// The function that the variable is in, by index.
+    pub inside: usize,
+    /// The function called, by index.
+    pub callee: usize,
 }
 
 /// An access to a field.

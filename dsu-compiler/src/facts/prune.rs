@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::facts::{Origin, Outcome, Reference, Source, Target, UnitFacts, Usage};
+use crate::facts::{Origin, Outcome, Receiver, Reference, Source, Target, UnitFacts, Usage};
 use crate::layout::place::innermost;
 
 /// Drops flows that say no more than the usage of their reference: it says enough of variables that hold no pointers. And those
@@ -36,6 +36,9 @@ pub(super) fn plain_flows(facts: &mut UnitFacts) {
 
 /// Drops functions and variables that the unit only declares: headers are full of them. Those known `before` come first.
 pub(super) fn unused(facts: &mut UnitFacts, before: &UnitFacts) {
+    // What functions of the unit are given is seen in them.
+    let ours = |f: usize| facts.functions[f].definition.as_ref().is_some_and(|d| !d.system);
+    facts.callbacks.retain(|c| !matches!(c.receiver, Receiver::Function(f) if ours(f)));
     let mut used_functions = vec![false; facts.functions.len()];
     let mut used_variables = vec![false; facts.variables.len()];
     for reference in &facts.references {
@@ -46,6 +49,14 @@ pub(super) fn unused(facts: &mut UnitFacts, before: &UnitFacts) {
         if let Usage::Argument(i) = reference.usage {
             used_functions[i] = true;
         }
+    }
+    for callback in &facts.callbacks {
+        if let Receiver::Function(i) = callback.receiver {
+            used_functions[i] = true;
+        }
+    }
+    for cleanup in &facts.cleanups {
+        used_functions[cleanup.callee] = true;
     }
     for (i, f) in facts.functions.iter().enumerate() {
         used_functions[i] |= f.definition.is_some() || f.attributes.alias.is_some();
@@ -74,6 +85,15 @@ pub(super) fn unused(facts: &mut UnitFacts, before: &UnitFacts) {
     }
     for call in &mut facts.indirect_calls {
         call.inside = functions[call.inside];
+    }
+    for callback in &mut facts.callbacks {
+        callback.inside = functions[callback.inside];
+        if let Receiver::Function(i) = &mut callback.receiver {
+            *i = functions[*i];
+        }
+    }
+    for cleanup in &mut facts.cleanups {
+        (cleanup.inside, cleanup.callee) = (functions[cleanup.inside], functions[cleanup.callee]);
     }
     for flow in &mut facts.flows {
         if let Origin::Parameter(function, _) = &mut flow.origin {

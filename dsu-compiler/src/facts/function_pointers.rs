@@ -1,0 +1,261 @@
+//! Pointers to functions: where they come from, what they are converted to, and which calls are made through them or given
+//! them.
+//!
+//! The types of the pointers are what later tells who may be called, so what matters here is wherever a pointer gets another
+//! type: casts, implicit conversions, and memory that is looked at as two things.
+
+use crate::clang::{self, Node, Type};
+use crate::facts::Conversion;
+use crate::facts::returned::{bare, callee, library_name};
+use crate::facts::types::Printer;
+
+/// How a reference to a function uses it.
+pub(super) enum FunctionUse<'a> {
+    /// It is called: the range of the whole call.
+    Call(usize, usize),
+    /// It stands for its address.
+    Address,
+    /// The same, as an argument of a call of this function.
+    Argument(Node<'a>),
+}
+
+/// What a call calls.
+pub(super) enum Called<'a> {
+    /// This function.
+    Function(Node<'a>),
+    /// What a pointer to a function of this canonical type points to.
+    Pointer(String),
+}
+
+/// How a reference to a function uses it.
+pub(super) fn usage<'a>(node: Node<'a>, path: &[Node<'a>]) -> FunctionUse<'a> {
+    let (mut child, mut plain) = (node, true);
+    for parent in path.iter().rev() {
+        match parent.kind() {
+            clang::PAREN => child = *parent,
+            clang::UNEXPOSED_EXPR if is_same(*parent, child) => child = *parent,
+            clang::UNARY | clang::CAST => (child, plain) = (*parent, false),
+            clang::CALL => {
+                let (start, end) = parent.range();
+                if plain && parent.children().first().is_some_and(|c| c.range() == child.range()) {
+                    return FunctionUse::Call(start, end);
+                }
+                return callee_of(*parent).map_or(FunctionUse::Address, FunctionUse::Argument);
+            }
+            _ => return FunctionUse::Address,
+        }
+    }
+    FunctionUse::Address
+}
+
+/// The canonical type of the function that a pointer points to which a reference to a function is converted to; empty if that
+/// is no pointer to a function; `None` if it is not converted.
+pub(super) fn converted<'a>(node: Node<'a>, path: &[Node<'a>], printer: &Printer) -> Option<String> {
+    let mut last = node;
+    for parent in path.iter().rev() {
+        let goes_on = match parent.kind() {
+            clang::PAREN => true,
+            clang::UNEXPOSED_EXPR => is_same(*parent, last),
+            clang::UNARY => function_type(parent.ty()).is_some(),
+            clang::CAST => holds_pointer(parent.ty()),
+            _ => false,
+        };
+        if !goes_on {
+            break;
+        }
+        last = *parent;
+    }
+    let to = printed(last.ty(), printer);
+    (to != printed(node.ty(), printer)).then_some(to)
+}
+
+/// What a call calls.
+pub(super) fn called<'a>(call: Node<'a>, printer: &Printer) -> Option<Called<'a>> {
+    let function = call.children().into_iter().next()?;
+    if let Some(named) = callee_of(call) {
+        return Some(Called::Function(named));
+    }
+    let pointer = function.ty().canonical();
+    let prototype = if pointer.kind() == clang::T_POINTER { pointer.pointee() } else { pointer };
+    Some(Called::Pointer(printer.print(prototype)))
+}
+
+/// The types of functions that the pointers point to which a call hands on: those of arguments that name no function (or the
+/// callee is not named), and those in structs that are arguments of functions of system headers.
+pub(super) fn handed_on(call: Node<'_>, called: &Called<'_>, printer: &Printer) -> Vec<String> {
+    let named = |n: Node<'_>| matches!(called, Called::Function(_)) && named_function(n).is_some();
+    let library = matches!(called, Called::Function(f) if f.in_system_header());
+    let mut found = Vec::new();
+    for argument in call.children().into_iter().skip(1) {
+        if is_null(argument) || named(argument) {
+            continue;
+        }
+        if function_type(argument.ty()).is_some() {
+            found.push(printed(argument.ty(), printer));
+        } else if library && argument.ty().canonical().kind() == clang::T_POINTER {
+            // Before it became a pointer to anything, too.
+            members(bare(argument).ty().canonical().pointee(), printer, &mut found, 0);
+        }
+    }
+    found
+}
+
+/// What an implicit conversion or a cast makes of pointers to functions, or of pointers to where such pointers are.
+pub(super) fn conversions<'a>(node: Node<'a>, path: &[Node<'a>], printer: &Printer) -> Vec<Conversion> {
+    let Some(child) = node.children().into_iter().last() else { return Vec::new() };
+    if is_null(child) || named_function(child).is_some() {
+        return Vec::new();
+    }
+    let one = |from: String, to: String| vec![Conversion { from, to }];
+    let both =
+        |a: String, b: String| vec![Conversion { from: a.clone(), to: b.clone() }, Conversion { from: b, to: a }];
+    let (from, to) = (Pointed::of(child.ty(), printer), Pointed::of(node.ty(), printer));
+    match (from, to) {
+        (Pointed::Function(a), Pointed::Function(b)) if a != b => one(a, b),
+        (Pointed::Function(a), Pointed::Other) if holds_pointer(node.ty()) => one(a, String::new()),
+        (Pointed::Other | Pointed::Place(_), Pointed::Function(b)) => one(String::new(), b),
+        (Pointed::Function(a), Pointed::Place(_)) => one(a, String::new()),
+        (Pointed::Place(a), Pointed::Place(b)) if a != b => both(a, b),
+        (Pointed::Place(a), Pointed::Other) if is_pointer(node) && !is_only_handled(path) => both(a, String::new()),
+        // What a function gives is fresh memory, or one that it was given.
+        (Pointed::Other, Pointed::Place(b)) if is_pointer(child) && bare(child).kind() != clang::CALL => {
+            both(String::new(), b)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What the members of a union make of each other: pointers to functions of what is there as something else.
+pub(super) fn overlaid(record: Node<'_>, printer: &Printer) -> Vec<Conversion> {
+    if record.kind() != clang::UNION {
+        return Vec::new();
+    }
+    let fields = record.children().into_iter().filter(|c| c.kind() == clang::FIELD);
+    let kinds: Vec<String> =
+        fields.filter(|f| holds_pointer(f.ty())).map(|f| printed(element(f.ty()), printer)).collect();
+    let pairs = kinds.iter().flat_map(|a| kinds.iter().map(move |b| (a, b))).filter(|(a, b)| a != b);
+    pairs.map(|(a, b)| Conversion { from: a.clone(), to: b.clone() }).collect()
+}
+
+/// What a pointer points to, or an array is of.
+enum Pointed {
+    /// A function, of this canonical type.
+    Function(String),
+    /// A place of pointers to functions of this canonical type.
+    Place(String),
+    /// Anything else.
+    Other,
+}
+
+impl Pointed {
+    fn of(ty: Type<'_>, printer: &Printer) -> Self {
+        let mut inner = ty.canonical();
+        if let Some(function) = function_type(inner) {
+            return Self::Function(printer.print(function));
+        }
+        while is_array(inner) || inner.kind() == clang::T_POINTER {
+            inner = if is_array(inner) { inner.element().canonical() } else { inner.pointee().canonical() };
+            if let Some(function) = function_type(inner) {
+                return Self::Place(printer.print(function));
+            }
+        }
+        Self::Other
+    }
+}
+
+/// Whether a pointer goes straight into a function of a system header that neither copies what is there nor keeps it: only the
+/// functions that copy memory could make something else of the pointers to functions there.
+fn is_only_handled(path: &[Node<'_>]) -> bool {
+    let around = path.iter().rev().find(|n| !matches!(n.kind(), clang::PAREN | clang::UNEXPOSED_EXPR | clang::CAST));
+    let Some(function) = around.filter(|n| n.kind() == clang::CALL).and_then(|call| callee_of(*call)) else {
+        return false;
+    };
+    let name = function.name();
+    let copies = matches!(library_name(&name), "memcpy" | "memmove" | "mempcpy" | "bcopy");
+    !copies && (function.in_system_header() || name.starts_with("__builtin_"))
+}
+
+/// The types of functions that pointers in a struct point to.
+fn members(ty: Type<'_>, printer: &Printer, found: &mut Vec<String>, depth: usize) {
+    // Structs contain no others without end: this is for what a parser makes of broken ones.
+    const DEEPEST: usize = 16;
+    let ty = element(ty);
+    let Some(record) = ty.declaration().filter(|_| ty.kind() == clang::T_RECORD && depth < DEEPEST) else { return };
+    for field in record.children().into_iter().filter(|c| c.kind() == clang::FIELD) {
+        let inner = element(field.ty());
+        match function_type(inner) {
+            Some(function) => found.push(printer.print(function)),
+            None => members(inner, printer, found, depth + 1),
+        }
+    }
+}
+
+/// The function that a call names.
+fn callee_of(call: Node<'_>) -> Option<Node<'_>> {
+    let mut node = call.children().into_iter().next()?;
+    loop {
+        let inner = node.children().into_iter().next();
+        node = match (node.kind(), inner) {
+            (clang::PAREN, Some(inner)) => inner,
+            (clang::UNEXPOSED_EXPR, Some(inner)) if is_same(node, inner) => inner,
+            (clang::DECL_REF, _) => return node.referenced().filter(|d| d.kind() == clang::FUNCTION),
+            _ => return None,
+        };
+    }
+}
+
+/// The function whose address an expression is, converted or not.
+fn named_function(node: Node<'_>) -> Option<Node<'_>> {
+    let node = bare(node);
+    match node.kind() {
+        clang::UNARY if function_type(node.ty()).is_some() => named_function(node.children().into_iter().next()?),
+        _ => callee(node),
+    }
+}
+
+/// Whether a node is an implicit conversion of another one, and no more.
+fn is_same(parent: Node<'_>, child: Node<'_>) -> bool {
+    parent.range() == child.range() && parent.children().len() == 1
+}
+
+fn is_null(node: Node<'_>) -> bool {
+    bare(node).kind() == clang::INTEGER
+}
+
+fn is_array(ty: Type<'_>) -> bool {
+    matches!(ty.kind(), clang::T_ARRAY | clang::T_INCOMPLETE_ARRAY | clang::T_VARIABLE_ARRAY)
+}
+
+/// Whether an expression is a pointer, or an array that stands for one.
+fn is_pointer(node: Node<'_>) -> bool {
+    let ty = node.ty().canonical();
+    ty.kind() == clang::T_POINTER || is_array(ty)
+}
+
+/// Whether a value of a type, or of an element of it, has room for a pointer.
+fn holds_pointer(ty: Type<'_>) -> bool {
+    let ty = element(ty);
+    // A pointer, a number, something atomic.
+    ty.kind() != clang::T_RECORD && ty.size() >= Some(size_of::<usize>() as u64)
+}
+
+/// The innermost element of an array; the type itself if it is none.
+fn element(ty: Type<'_>) -> Type<'_> {
+    let mut ty = ty.canonical();
+    while is_array(ty) {
+        ty = ty.element().canonical();
+    }
+    ty
+}
+
+/// The canonical type of the function that a type is, or points to; empty if it is nothing of that.
+fn printed(ty: Type<'_>, printer: &Printer) -> String {
+    function_type(ty).map_or_else(String::new, |ty| printer.print(ty))
+}
+
+/// The type of the function that a type is, or points to.
+fn function_type(ty: Type<'_>) -> Option<Type<'_>> {
+    let ty = ty.canonical();
+    let ty = if ty.kind() == clang::T_POINTER { ty.pointee().canonical() } else { ty };
+    matches!(ty.kind(), clang::T_FUNCTION | clang::T_FUNCTION_NO_PROTO).then_some(ty)
+}

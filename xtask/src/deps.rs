@@ -29,6 +29,7 @@ const MORE: &[Need] = &[
     Need { what: "patch", there: || has("patch"), packages: &["patch"] },
     Need { what: "xz", there: || has("xz"), packages: &["xz-utils"] },
     Need { what: "autoconf", there: || has("autoconf"), packages: &["autoconf"] },
+    Need { what: "automake", there: || has("aclocal"), packages: &["automake"] },
     Need { what: "libtool", there: || has("libtoolize"), packages: &["libtool"] },
     Need { what: "cmake", there: || has("cmake"), packages: &["cmake"] },
     Need { what: "gdb", there: || has("gdb"), packages: &["gdb"] },

@@ -191,9 +191,9 @@ fn each_call<'a>(model: &'a Model, targets: &Targets<'a>, mut look: impl FnMut(C
             };
             let f = &u.facts.functions[function];
             let mut callees: Vec<FunctionRef> = model.program_body_of(unit, function).into_iter().collect();
-            // What an `ifunc` resolver chose.
+            // What an `ifunc` resolver chose, which may give a pointer to anything.
             if callees.is_empty() && chosen.contains(f.symbol.as_str()) {
-                callees = through(&f.prototype);
+                callees = through(&f.prototype).into_iter().chain(through("")).collect();
             }
             let waits = callees.is_empty() && calls::WAITING.contains(&f.name.as_str());
             let last = f.attributes.noreturn || is_last_call(&u.image.text, end);
@@ -241,3 +241,7 @@ fn reach(
     }
     seen
 }
+
+#[cfg(test)]
+#[path = "callgraph_tests.rs"]
+mod tests;

@@ -1,8 +1,5 @@
 use super::*;
-use crate::analyse::model::Unit;
-use crate::clang::Library;
-use crate::facts::extract;
-use crate::unit::UnitImage;
+use crate::analyse::test_model;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -11,25 +8,9 @@ const HEAD: &str = "# 1 \"/usr/include/x.h\" 1 3\n\
     extern char *strchr(const char *, int);\n# 1 \"a.c\" 2\n\
     struct row { char *name; int n; int *to; void (*init)(struct row *); };\n";
 
-/// A program of one unit.
-fn model(text: &str) -> Result<Model, Box<dyn std::error::Error>> {
-    let image = UnitImage {
-        source: "a.c".into(),
-        directory: "/".into(),
-        compiler: "cc".into(),
-        flags: Vec::new(),
-        text: format!("{HEAD}{text}"),
-    };
-    Library::load()?.enter();
-    let facts = extract::extract(&image)?;
-    assert!(facts.errors.is_empty(), "{:?}", facts.errors);
-    let unit = Unit { name: "a.c".into(), object: "a.o".into(), image, facts, kept: None, defines: Vec::new() };
-    Ok(Model { units: vec![unit], ..Model::default() })
-}
-
 /// Whether the static variable `t` is never written, and where its address is kept.
 fn verdict(text: &str) -> Result<(bool, Option<String>), Box<dyn std::error::Error>> {
-    let model = model(text)?;
+    let model = test_model::model(HEAD, &[text])?;
     let variable = model.units[0].facts.variables.iter().position(|v| v.name == "t").ok_or("no t")?;
     let at = VariableRef { unit: 0, variable };
     let flows = Flows::new(&model);

@@ -8,6 +8,8 @@ pub mod points;
 mod remembered;
 pub mod suggest;
 mod targets;
+#[cfg(test)]
+mod test_model;
 pub mod wrap;
 
 pub use suggest::suggest;

@@ -1,0 +1,192 @@
+use super::*;
+use crate::analyse::test_model;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+const HEAD: &str = "# 1 \"/usr/include/x.h\" 1 3\n\
+    typedef unsigned long size_t; typedef int (*order_t)(const void *, const void *); typedef void (*handler_t)(int);\n\
+    extern void qsort(void *, size_t, size_t, order_t); extern void *bsearch(const void *, const void *, size_t, size_t, order_t);\n\
+    extern void *memcpy(void *, const void *, size_t); extern void *malloc(size_t); extern void free(void *);\n\
+    extern void *dlsym(void *, const char *); extern handler_t signal(int, handler_t);\n\
+    extern int pthread_create(unsigned long *, const void *, void *(*)(void *), void *);\n\
+    struct conv { int (*ask)(int, void *); void *data; }; extern int start(const struct conv *, void **);\n\
+    extern int authenticate(void *); extern void keep(void (*)(void *), void *);\n\
+    # 1 \"a.c\" 2\n\
+    struct s { int n; }; static void point(struct s *s) { s->n++; }\n";
+
+/// The functions that may be below `point` of the first unit: those whose names the tests care about.
+fn below(units: &[&str]) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let head = HEAD.replace("\n    ", "\n");
+    let model = test_model::model(&head, units)?;
+    let facts = &model.units[0].facts;
+    let function = facts.functions.iter().position(|f| f.name == "point").ok_or("no point")?;
+    let graph = CallGraph::new(&model, |name| matches!(name, "start" | "authenticate" | "keep"));
+    Ok(test_model::names(&model, &graph.ancestors(FunctionRef { unit: 0, function })))
+}
+
+/// `caller` may be below `point`; what is called `other` and so on is not.
+fn reaches(text: &str) -> Outcome {
+    let found = below(&[text])?;
+    assert!(found.iter().any(|name| name == "caller"), "{text}: {found:?}");
+    assert!(!found.iter().any(|name| name.starts_with("other")), "{text}: {found:?}");
+    Ok(())
+}
+
+#[test]
+fn by_its_own_type() -> Outcome {
+    reaches("void caller(struct s *s) { point(s); }")?;
+    reaches(
+        "void (*hook)(struct s *) = point; void caller(struct s *s) { hook(s); } void (*o)(int); void other(void) { o(1); }",
+    )?;
+    reaches("struct { void (*f)(struct s *); } t[] = {{.f = point}}; void caller(struct s *s) { (*t[0].f)(s); }")?;
+    reaches("void caller(struct s *s) { void (*p)(struct s *) = &point; (p ?: (void (*)(struct s *))0)(s); }")?;
+    reaches("void (*hook)(struct s *); void caller(struct s *s) { (hook ?: point)(s); }")?;
+    reaches("void caller(struct s *s, int n) { (n ? point : 0)(s); }")?;
+    reaches("void caller(struct s *s) { (0, point)(s); }")?;
+    reaches("void caller(struct s *s) { ({ point; })(s); }")?;
+    reaches("void caller(struct s *s) { _Generic(s, struct s *: point, default: 0)(s); }")?;
+    reaches("static void run(void (*p)(struct s *), struct s *s) { p(s); } void caller(struct s *s) { run(point, s); }")
+}
+
+#[test]
+fn by_another_type() -> Outcome {
+    reaches("void (*hook)(void *) = (void (*)(void *))point; void caller(void *s) { hook(s); }")?;
+    // Without a cast: the compiler warns, and goes on.
+    reaches("void (*hook)(void *) = point; void caller(void *s) { hook(s); }")?;
+    reaches("struct { int n; void (*f)(void *); } t[] = {{1, point}}; void caller(void *s) { t[0].f(s); }")?;
+    reaches("struct { int n; void (*f)(void *); } t[] = {{.f = point}}; void caller(void *s) { t[0].f(s); }")?;
+    reaches("void (*hook)(void *); void set(void) { hook = point; } void caller(void *s) { hook(s); }")?;
+    reaches("void (*hook)() = point; void caller(void *s) { hook(s); } void (*o)(int); void other(void) { o(1); }")?;
+    reaches("void caller(void *s) { ((void (*)(void *))point)(s); }")?;
+    reaches("void caller(void *s) { ((void (*)(void *))(void *)point)(s); }")?;
+    reaches("void caller(void *s) { ((void (*)(void *))(unsigned long)&point)(s); }")?;
+    reaches("void (*a)(struct s *) = point; void caller(void *s) { void (*p)(void *) = (void (*)(void *))a; p(s); }")?;
+    reaches(
+        "typedef void (*any_t)(void); any_t hook = (any_t)point; \
+         void caller(struct s *s) { ((void (*)(struct s *))hook)(s); } void other(void) { void (*p)(char) = 0; p(1); }",
+    )?;
+    reaches(
+        "static any() { return 0; } void *p = point; void caller(struct s *s) { ((void (*)(struct s *))p)(s); any(); }",
+    )?;
+    reaches("void *p = point; void caller(struct s *s) { void (*f)(struct s *) = p; f(s); }")?;
+    reaches(
+        "unsigned long p; void set(void) { p = (unsigned long)point; } void caller(struct s *s) { ((void (*)(struct s *))p)(s); }",
+    )?;
+    reaches(
+        "static void run(void *p, struct s *s) { void (*f)(struct s *) = p; f(s); } void caller(struct s *s) { run(point, s); }",
+    )?;
+    reaches("static void *get(void) { return point; } void caller(struct s *s) { ((void (*)(struct s *))get())(s); }")?;
+    reaches(
+        "void set(int n, ...) { } void go(void) { set(1, (void *)point); } \
+         void caller(__builtin_va_list l, struct s *s) { __builtin_va_arg(l, void (*)(struct s *))(s); }",
+    )?;
+    reaches(
+        "_Atomic(void *) p; void set(void) { p = point; } void caller(struct s *s) { void (*f)(struct s *) = p; f(s); }",
+    )?;
+    reaches("void (*_Atomic p)(struct s *); void set(void) { p = point; } void caller(struct s *s) { p(s); }")
+}
+
+#[test]
+fn through_memory() -> Outcome {
+    reaches(
+        "union { void *p; void (*f)(struct s *); } u; void set(void) { u.p = point; } void caller(struct s *s) { u.f(s); }",
+    )?;
+    reaches(
+        "union { void *p[2]; void (*f[2])(struct s *); } u; void set(void) { u.p[1] = point; } void caller(struct s *s) { u.f[1](s); }",
+    )?;
+    reaches(
+        "struct { union { long n; void (*f)(struct s *); }; } u; void set(void) { u.n = (long)point; } void caller(struct s *s) { u.f(s); }",
+    )?;
+    reaches(
+        "union { void (*g)(void); void (*f)(struct s *); } u; void set(void) { u.g = (void (*)(void))point; } void caller(struct s *s) { u.f(s); }",
+    )?;
+    reaches("void (*f)(struct s *); void set(void) { *(void **)&f = point; } void caller(struct s *s) { f(s); }")?;
+    reaches(
+        "void *p; void set(void) { *(void (**)(struct s *))&p = point; } void caller(void) { ((void (*)(void))p)(); }",
+    )?;
+    reaches(
+        "void (*f)(struct s *); void set(void) { void *p = point; memcpy(&f, &p, sizeof p); } void caller(struct s *s) { f(s); }",
+    )?;
+    reaches(
+        "void (*f)(struct s *); static void get(void *to) { *(void **)to = point; } void set(void) { get(&f); } \
+         void caller(struct s *s) { f(s); }",
+    )?;
+    reaches(
+        "void set(void (**t)(struct s *)) { t[0] = point; } void go(void) { set(malloc(64)); } \
+         void caller(void *t, struct s *s) { ((void (**)(struct s *))t)[0](s); }",
+    )?;
+    reaches("void (*t[2])(struct s *) = {point}; void caller(void *s) { ((void (**)(void *))t)[0](s); }")
+}
+
+#[test]
+fn by_another_name() -> Outcome {
+    reaches("void again(struct s *) __attribute__((alias(\"point\"))); void caller(struct s *s) { again(s); }")?;
+    reaches(
+        "void again(struct s *) __attribute__((alias(\"point\"))); void (*hook)(struct s *) = again; void caller(struct s *s) { hook(s); }",
+    )?;
+    reaches(
+        "static void again(struct s *) __attribute__((weakref(\"point\"))); void caller(struct s *s) { again(s); }",
+    )?;
+    reaches(
+        "void again(struct s *) __asm__(\"point\"); static void (*hook)(struct s *) = point; void caller(struct s *s) { hook(s); }",
+    )?;
+    reaches(
+        "static void *choose(void) { return point; } void again(struct s *) __attribute__((ifunc(\"choose\"))); \
+         void caller(struct s *s) { again(s); }",
+    )?;
+    reaches("void caller(void) { __attribute__((cleanup(point))) struct s s = {0}; }")?;
+    let alias = "void again(struct s *) __attribute__((alias(\"point\")));";
+    let found = below(&[alias, "extern void again(struct s *); void caller(struct s *s) { again(s); }"])?;
+    assert!(found.iter().any(|name| name == "caller"), "{found:?}");
+    let set = "void (*hook)(void *); void set(void) { hook = (void (*)(void *))point; }";
+    let found = below(&[set, "extern void (*hook)(struct s *); void caller(struct s *s) { hook(s); }"])?;
+    assert!(found.iter().any(|name| name == "caller"), "{found:?}");
+    Ok(())
+}
+
+#[test]
+fn out_of_libraries() -> Outcome {
+    const COMPARE: &str = "static int compare(const void *a, const void *b) { point((void *)a); return 0; }";
+    reaches(&format!(
+        "{COMPARE} void caller(void *t) {{ qsort(t, 1, 1, compare); }} void other(void *t) {{ qsort(t, 1, 1, 0); }}"
+    ))?;
+    reaches(&format!(
+        "{COMPARE} static void sort(void *t, order_t c) {{ qsort(t, 1, 1, c); }} void caller(void *t) {{ sort(t, compare); }}"
+    ))?;
+    reaches(&format!("{COMPARE} order_t c = compare; void caller(void *t) {{ qsort(t, 1, 1, c); }}"))?;
+    reaches(&format!("{COMPARE} void caller(void *t, int n) {{ qsort(t, 1, 1, n ? compare : 0); }}"))?;
+    reaches(&format!(
+        "{COMPARE} void (*sort)(void *, size_t, size_t, order_t) = qsort; void caller(void *t) {{ sort(t, 1, 1, compare); }}"
+    ))?;
+    reaches(&format!(
+        "{COMPARE} void caller(void *t) {{ ((void (*)(void *, order_t))dlsym(0, \"sort\"))(t, compare); }}"
+    ))?;
+    reaches(
+        "static int compare(struct s *a, struct s *b) { point(a); return 0; } \
+         void caller(void *t) { qsort(t, 1, 1, (order_t)compare); }",
+    )?;
+    // What a library was given before.
+    const ASK: &str = "static int ask(int n, void *s) { point(s); return 0; }";
+    reaches(&format!(
+        "{ASK} static struct conv c = {{ask}}; void begin(void **h) {{ start(&c, h); }} void caller(void *h) {{ authenticate(h); }}"
+    ))?;
+    reaches(&format!(
+        "{ASK} void caller(void *h) {{ struct conv c; c.ask = ask; start(&c, h); }} void other(void *p) {{ free(p); }}"
+    ))?;
+    reaches(
+        "static void cb(void *s) { point(s); } void begin(void) { keep(cb, 0); } void caller(void *h) { authenticate(h); }",
+    )?;
+    reaches(
+        "static void cb(void *s) { point(s); } static void give(void (*p)(void *)) { keep(p, 0); } void begin(void) { give(cb); } \
+         void caller(void *h) { authenticate(h); }",
+    )
+}
+
+#[test]
+fn threads_have_stacks_of_their_own() -> Outcome {
+    let found = below(&["static void *run(void *s) { point(s); return 0; } \
+        void other(void) { unsigned long t; pthread_create(&t, 0, run, 0); } \
+        static void spawn(void *(*f)(void *)) { unsigned long t; pthread_create(&t, 0, f, 0); } void others(void) { spawn(run); }"])?;
+    assert_eq!(found, ["point", "run"]);
+    Ok(())
+}

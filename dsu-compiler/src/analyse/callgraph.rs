@@ -177,8 +177,7 @@ struct Call {
 fn each_call<'a>(model: &'a Model, targets: &Targets<'a>, mut look: impl FnMut(Call)) {
     let mut known: HashMap<&str, Vec<FunctionRef>> = HashMap::new();
     let mut through = |prototype: &'a str| {
-        let reach = || targets.reached(prototype).functions.into_iter().filter(|taken| !taken.handed);
-        known.entry(prototype).or_insert_with(|| reach().filter_map(|taken| taken.function).collect()).clone()
+        known.entry(prototype).or_insert_with(|| targets.reached(prototype).called().collect()).clone()
     };
     let symbols = |u: &'a Unit| u.facts.functions.iter().filter(|f| f.attributes.ifunc).map(|f| f.symbol.as_str());
     let chosen: HashSet<&str> = model.units.iter().flat_map(symbols).collect();

@@ -111,7 +111,10 @@ impl Model {
     /// Notes what may be used from outside of the rewritten units.
     pub fn note_touched(&mut self, input: &LinkInput) {
         let kept = self.units.iter().zip(&input.units).filter(|(u, _)| u.kept.is_some()).map(|(_, l)| &l.symbols);
-        let objects = input.foreign.iter().chain(kept).flat_map(|o| &o.undefined);
+        let objects = || input.foreign.iter().chain(kept.clone());
+        // A weak definition gives way to one of ours.
+        let weak = objects().flat_map(|o| &o.defined).filter(|d| d.weak).map(|d| &d.name);
+        let objects = objects().flat_map(|o| &o.undefined).chain(weak);
         let ours = |s: &&String| self.variables.contains_key(*s) || self.functions.contains_key(*s);
         self.named_outside = objects.filter(ours).cloned().collect();
         let taken = input.taken(self.has_plugins(input)).filter(ours).cloned();
@@ -299,18 +302,6 @@ impl Model {
     /// Functions whose address is taken, by any rewritten unit.
     pub fn address_taken(&self) -> BTreeSet<FunctionRef> {
         self.addresses(|_, _| true)
-    }
-
-    /// Functions that a call through a pointer in the program may reach: those whose address goes anywhere but
-    /// straight into a library, such as `pthread_create` or `signal`.
-    pub fn called_through_pointers(&self) -> BTreeSet<FunctionRef> {
-        self.addresses(|unit, usage| match usage {
-            Usage::Argument(callee) => {
-                let f = &self.units[unit].facts.functions[callee];
-                self.definition_of(unit, callee).is_some() || f.definition.is_some()
-            }
-            _ => true,
-        })
     }
 
     /// Functions that are handed to the library to be run by threads, directly or by a function of the program.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::analyse::callgraph::CallGraph;
 use crate::analyse::model::{FunctionRef, Model};
 use crate::analyse::points::is_blocking_call;
+use crate::analyse::targets::Targets;
 use crate::driver::interface::{LinkInput, Suggestion};
 use crate::facts::{Function, Loop, Reference, Target, Usage};
 use crate::program::ProgramError;
@@ -158,6 +159,7 @@ impl Candidate<'_> {
 struct Waits<'a> {
     model: &'a Model,
     graph: CallGraph,
+    targets: Targets<'a>,
     /// By kind.
     distances: Vec<HashMap<FunctionRef, usize>>,
     /// What threads run.
@@ -182,7 +184,7 @@ impl<'a> Waits<'a> {
         }
         let ends = |at: &FunctionRef| ends_program(model, *at);
         let distances = callers.iter().map(|to| graph.distances(to, FAR, ends)).collect();
-        Self { model, graph, distances, threads: model.thread_functions() }
+        Self { model, graph, targets: Targets::new(model), distances, threads: model.thread_functions() }
     }
 
     /// How many calls it takes from a call to a wait; 0 if it is one.
@@ -285,16 +287,14 @@ impl<'a> Waits<'a> {
         let known = |at: &FunctionRef| self.distances[0].get(at).copied();
         let facts = &self.model.units[at.unit].facts;
         let calls = facts.indirect_calls.iter().filter(|c| c.inside == at.function);
-        let prototypes: BTreeSet<&str> = calls.map(|c| c.prototype.as_str()).collect();
+        let prototypes: BTreeSet<&'a str> = calls.map(|c| c.prototype.as_str()).collect();
         let named = facts.references.iter().filter(|r| r.inside == Some(at.function));
         let nearer = named.filter_map(|r| self.distance(at.unit, r, 0)).any(|distance| distance <= 1);
         if prototypes.is_empty() || nearer || known(&at) != Some(2) {
             return BTreeSet::new();
         }
-        let targets = self.model.called_through_pointers().into_iter();
-        targets
-            .filter(|t| known(t) == Some(1) && prototypes.contains(self.model.function(*t).prototype.as_str()))
-            .collect()
+        let targets = prototypes.into_iter().flat_map(|prototype| self.targets.reached(prototype).called());
+        targets.filter(|t| known(t) == Some(1)).collect()
     }
 
     /// Functions that can be reached from outside of loops: not only from inside one of these.

@@ -37,6 +37,13 @@ pub struct Reached {
     pub made: bool,
 }
 
+impl Reached {
+    /// The functions of the program that the program itself may call.
+    pub fn called(self) -> impl Iterator<Item = FunctionRef> {
+        self.functions.into_iter().filter(|taken| !taken.handed).filter_map(|taken| taken.function)
+    }
+}
+
 impl<'a> Targets<'a> {
     /// Reads what the units say.
     pub fn new(model: &'a Model) -> Self {

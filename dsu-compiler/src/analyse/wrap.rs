@@ -267,7 +267,7 @@ impl<'a> Policy<'a> {
         let model = self.model;
         for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
             for (index, f) in u.facts.functions.iter().enumerate() {
-                let ours = f.internal || f.definition.is_some() || model.definition_of(unit, index).is_some();
+                let ours = f.internal || model.body_of(unit, index).is_some();
                 if !ours {
                     let text = format!("function {}, which no rewritten unit defines, may know it", f.name);
                     self.lead(&f.prototype, &text, false);

@@ -217,6 +217,8 @@ impl Finder<'_> {
             let inlined = callee.definition.is_some() && (callee.inline || callee.attributes.always_inline);
             let here = FunctionRef { unit: at.unit, function };
             let Some(definition) = model.body_of(at.unit, function) else { continue };
+            // Another name with internal linkage goes where it went, whatever calls it.
+            let slots = slots && (callee.attributes.alias.is_none() || !callee.internal);
             let direct = definition.unit == at.unit && !slots && !callee.attributes.weak;
             if inlined || direct || !self.has_successor(definition) {
                 let name = facts.functions[at.function].name.clone();

@@ -81,10 +81,9 @@ pub(super) fn called<'a>(call: Node<'a>, printer: &Printer) -> Option<Called<'a>
 }
 
 /// The types of functions that the pointers point to which a call hands on: those of arguments that name no function (or the
-/// callee is not named), and those in structs that are arguments of functions of system headers.
+/// callee is not named), and those in structs that arguments point to.
 pub(super) fn handed_on(call: Node<'_>, called: &Called<'_>, printer: &Printer) -> Vec<String> {
     let named = |n: Node<'_>| matches!(called, Called::Function(_)) && named_function(n).is_some();
-    let library = matches!(called, Called::Function(f) if f.in_system_header());
     let mut found = Vec::new();
     for argument in call.children().into_iter().skip(1) {
         if is_null(argument) || named(argument) {
@@ -92,7 +91,7 @@ pub(super) fn handed_on(call: Node<'_>, called: &Called<'_>, printer: &Printer) 
         }
         if function_type(argument.ty()).is_some() {
             found.push(printed(argument.ty(), printer));
-        } else if library && argument.ty().canonical().kind() == clang::T_POINTER {
+        } else if argument.ty().canonical().kind() == clang::T_POINTER {
             // Before it became a pointer to anything, too.
             members(bare(argument).ty().canonical().pointee(), printer, &mut found, 0);
         }

@@ -23,6 +23,8 @@ pub struct CallGraph {
     waiting: BTreeSet<FunctionRef>,
     /// The same, and for functions that a library calls back, who may be waiting in that library then.
     below: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    /// Functions that leave their stack for another one, to come back later.
+    switching: BTreeSet<FunctionRef>,
 }
 
 impl CallGraph {
@@ -40,6 +42,9 @@ impl CallGraph {
             if call.waits {
                 graph.waiting.insert(call.caller);
             }
+            if call.switches {
+                graph.switching.insert(call.caller);
+            }
         });
         graph.below.clone_from(&graph.callers);
         for (function, below) in called_back(model, &targets, calls_back) {
@@ -51,6 +56,11 @@ impl CallGraph {
     /// Functions that can be on the stack below `function`: its callers, and theirs.
     pub fn ancestors(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
         reach(&self.below, [function])
+    }
+
+    /// Functions that can be on a stack that was left for another one: coroutines.
+    pub fn suspended(&self) -> BTreeSet<FunctionRef> {
+        reach(&self.below, self.switching.iter().copied())
     }
 
     /// Functions on the way from `function` to a library call that waits.
@@ -171,6 +181,8 @@ struct Call {
     last: bool,
     /// It is a library call that waits.
     waits: bool,
+    /// It is a library call that goes on on another stack.
+    switches: bool,
 }
 
 /// Looks at all calls of a program.
@@ -196,17 +208,32 @@ fn each_call<'a>(model: &'a Model, targets: &Targets<'a>, mut look: impl FnMut(C
             }
             let waits = callees.is_empty() && calls::WAITING.contains(&f.name.as_str());
             let last = f.attributes.noreturn || is_last_call(&u.image.text, end);
-            look(Call { caller: FunctionRef { unit, function: inside }, at: reference.at, callees, last, waits });
+            let switches = callees.is_empty() && f.name == "swapcontext";
+            look(Call {
+                caller: FunctionRef { unit, function: inside },
+                at: reference.at,
+                callees,
+                last,
+                waits,
+                switches,
+            });
         }
         for call in &u.facts.indirect_calls {
             let caller = FunctionRef { unit, function: call.inside };
-            look(Call { caller, at: call.at, callees: through(&call.prototype), last: false, waits: false });
+            look(Call {
+                caller,
+                at: call.at,
+                callees: through(&call.prototype),
+                last: false,
+                waits: false,
+                switches: false,
+            });
         }
         for cleanup in &u.facts.cleanups {
             let caller = FunctionRef { unit, function: cleanup.inside };
             let at = u.facts.functions[cleanup.inside].definition.as_ref().map_or(0, |d| d.body);
             let callees = model.program_body_of(unit, cleanup.callee).into_iter().collect();
-            look(Call { caller, at, callees, last: false, waits: false });
+            look(Call { caller, at, callees, last: false, waits: false, switches: false });
         }
     }
 }

@@ -119,6 +119,29 @@ fn through_memory() -> Outcome {
 }
 
 #[test]
+fn through_structs() -> Outcome {
+    const HOOKS: &str = "struct a { int n; void (*f)(struct s *); }; struct b { int n; void (*f)(void *); int more; };";
+    reaches(&format!(
+        "{HOOKS} struct a a = {{1, point}}; void caller(void *s) {{ ((struct b *)&a)->f(s); }} void other(void (*f)(int)) {{ f(1); }}"
+    ))?;
+    reaches(&format!(
+        "{HOOKS} struct b *b; void set(struct a *a) {{ a->f = point; b = (void *)(struct b *)a; }} void caller(void *s) {{ b->f(s); }}"
+    ))?;
+    reaches(
+        "struct a { struct { int n; struct { void (*f)(struct s *); } x; } y[2]; }; struct b { long n; void *p; }; \
+         struct a a = {{{1, {point}}}}; void caller(void *s) { ((void (*)(void *))((struct b *)&a)->p)(s); }",
+    )?;
+    reaches(
+        "struct a { struct { int n; union { void (*f)(struct s *); long u; }; }; }; struct b { long n; void (*p)(void *); }; \
+         void set(struct a *a) { a->f = point; } void caller(struct a *a) { ((struct b *)a)->p(a); }",
+    )?;
+    reaches(
+        "void set(int n, ...) { __builtin_va_list l; __builtin_va_start(l, n); void *p = __builtin_va_arg(l, void *); ((void (*)(void *))p)(l); } \
+         void go(void) { set(1, point); } void caller(void) { go(); }",
+    )
+}
+
+#[test]
 fn by_another_name() -> Outcome {
     reaches("void again(struct s *) __attribute__((alias(\"point\"))); void caller(struct s *s) { again(s); }")?;
     reaches(

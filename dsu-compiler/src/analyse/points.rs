@@ -85,9 +85,11 @@ impl Points {
             }
         }
         annotated(model, &mut points);
+        let suspended = graph.suspended();
         for i in 0..points.list.len() {
             let point = &points.list[i];
             let mut path = graph.ancestors(point.function);
+            path.extend(&suspended);
             let mut below = BTreeSet::new();
             for quiescent in &point.quiescent {
                 let callees: Vec<_> = quiescent.chain.iter().map(|call| callee(model, *call)).collect();

@@ -526,6 +526,7 @@ impl<'t> Walker<'t> {
             }
         };
         if !self.in_system_function() {
+            self.conversions.extend(function_pointers::unagreed(node, &self.printer));
             for prototype in function_pointers::handed_on(node, &called, &self.printer) {
                 self.callbacks.insert(Callback { inside, receiver: receiver.clone(), prototype });
             }

@@ -4,10 +4,12 @@
 //! The types of the pointers are what later tells who may be called, so what matters here is wherever a pointer gets another
 //! type: casts, implicit conversions, and memory that is looked at as two things.
 
+use std::collections::HashMap;
+
 use crate::clang::{self, Node, Type};
 use crate::facts::Conversion;
 use crate::facts::returned::{bare, callee, library_name};
-use crate::facts::types::Printer;
+use crate::facts::types::{Printer, bit_offset, is_unnamed_member};
 
 /// How a reference to a function uses it.
 pub(super) enum FunctionUse<'a> {
@@ -69,6 +71,17 @@ pub(super) fn converted<'a>(node: Node<'a>, path: &[Node<'a>], printer: &Printer
     (to != printed(node.ty(), printer)).then_some(to)
 }
 
+/// What the arguments become that a call hands on without a type that was agreed on: a function with a variable number of them
+/// may read them as something else.
+pub(super) fn unagreed(call: Node<'_>, printer: &Printer) -> Vec<Conversion> {
+    let Some(function) = call.children().into_iter().next().map(|f| f.ty().canonical()) else { return Vec::new() };
+    let ty = if function.kind() == clang::T_POINTER { function.pointee().canonical() } else { function };
+    let agreed = if ty.kind() == clang::T_FUNCTION_NO_PROTO { 0 } else { ty.parameters().len() };
+    let arguments = call.children().into_iter().skip(1 + agreed).filter(|a| !is_null(*a));
+    let pointers = arguments.filter_map(|a| function_type(a.ty()));
+    pointers.map(|from| Conversion { from: printer.print(from), to: String::new() }).collect()
+}
+
 /// What a call calls.
 pub(super) fn called<'a>(call: Node<'a>, printer: &Printer) -> Option<Called<'a>> {
     let function = call.children().into_iter().next()?;
@@ -93,7 +106,8 @@ pub(super) fn handed_on(call: Node<'_>, called: &Called<'_>, printer: &Printer) 
             found.push(printed(argument.ty(), printer));
         } else if argument.ty().canonical().kind() == clang::T_POINTER {
             // Before it became a pointer to anything, too.
-            members(bare(argument).ty().canonical().pointee(), printer, &mut found, 0);
+            let inside = parts(bare(argument).ty().canonical().pointee(), printer);
+            found.extend(inside.into_values().filter(|ty| !ty.is_empty()));
         }
     }
     found
@@ -119,6 +133,12 @@ pub(super) fn conversions<'a>(node: Node<'a>, path: &[Node<'a>], printer: &Print
         // What a function gives is fresh memory, or one that it was given.
         (Pointed::Other, Pointed::Place(b)) if is_pointer(child) && bare(child).kind() != clang::CALL => {
             both(String::new(), b)
+        }
+        (Pointed::Other, Pointed::Other) if is_pointer(child) && is_pointer(node) => {
+            let (from, to) = (child.ty().canonical().pointee(), node.ty().canonical().pointee());
+            let (from, to) = (parts(from, printer), parts(to, printer));
+            let pairs = from.iter().flat_map(|(at, a)| to.get(at).map(|b| (a, b))).filter(|(a, b)| a != b);
+            pairs.flat_map(|(a, b)| both(a.clone(), b.clone())).collect()
         }
         _ => Vec::new(),
     }
@@ -174,19 +194,25 @@ fn is_only_handled(path: &[Node<'_>]) -> bool {
     !copies && (function.in_system_header() || name.starts_with("__builtin_"))
 }
 
-/// The types of functions that pointers in a struct point to.
-fn members(ty: Type<'_>, printer: &Printer, found: &mut Vec<String>, depth: usize) {
-    // Structs contain no others without end: this is for what a parser makes of broken ones.
-    const DEEPEST: usize = 16;
-    let ty = element(ty);
-    let Some(record) = ty.declaration().filter(|_| ty.kind() == clang::T_RECORD && depth < DEEPEST) else { return };
-    for field in record.children().into_iter().filter(|c| c.kind() == clang::FIELD) {
-        let inner = element(field.ty());
-        match function_type(inner) {
-            Some(function) => found.push(printer.print(function)),
-            None => members(inner, printer, found, depth + 1),
+/// The parts of a struct that have room for a pointer, by their offsets: the types of the functions that they point to, or
+/// empty. Of arrays, the first element.
+fn parts(ty: Type<'_>, printer: &Printer) -> HashMap<u64, String> {
+    let mut found = HashMap::new();
+    let mut todo = vec![(0, ty.canonical())];
+    while let Some((at, ty)) = todo.pop() {
+        let ty = element(ty);
+        if ty.kind() != clang::T_RECORD {
+            if holds_pointer(ty) {
+                found.insert(at, printed(ty, printer));
+            }
+            continue;
         }
+        let Some(record) = ty.declaration() else { continue };
+        let fields = record.children().into_iter().filter(|c| c.kind() == clang::FIELD || is_unnamed_member(*c));
+        let whole = fields.filter(|f| f.bit_width().is_none());
+        todo.extend(whole.filter_map(|f| Some((at + bit_offset(record, f)? / 8, f.ty()))));
     }
+    found
 }
 
 /// The function that a call names.

@@ -181,7 +181,7 @@ pub(super) fn is_unnamed_member(node: Node<'_>) -> bool {
 }
 
 /// Offset in bits of a member, which may be one without a name: that starts where its first named one says.
-fn bit_offset(record: Node<'_>, member: Node<'_>) -> Option<u64> {
+pub(super) fn bit_offset(record: Node<'_>, member: Node<'_>) -> Option<u64> {
     if member.kind() == clang::FIELD {
         return member.bit_offset();
     }

@@ -152,10 +152,10 @@ fn called_back(
                 Receiver::Function(to) => (library(*to), strange(*to)),
                 Receiver::Pointer(ty) => {
                     let reached = targets.reached(ty);
-                    let unknown = reached.made || reached.functions.is_empty();
-                    let library = unknown || reached.functions.iter().any(|taken| taken.function.is_none());
-                    (library, unknown)
+                    let library = reached.made || reached.functions.iter().any(|taken| taken.function.is_none());
+                    (library, reached.made)
                 }
+                Receiver::Library => (true, true),
             };
             let called = targets.reached(prototype).functions.into_iter().filter_map(|taken| taken.function);
             for at in called.filter(|_| library) {

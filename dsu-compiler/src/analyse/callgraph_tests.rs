@@ -11,6 +11,7 @@ const HEAD: &str = "# 1 \"/usr/include/x.h\" 1 3\n\
     extern int pthread_create(unsigned long *, const void *, void *(*)(void *), void *);\n\
     struct conv { int (*ask)(int, void *); void *data; }; extern int start(const struct conv *, void **);\n\
     extern int authenticate(void *); extern void keep(void (*)(void *), void *);\n\
+    struct engine { void (*sort)(order_t); };\n\
     # 1 \"a.c\" 2\n\
     struct s { int n; }; static void point(struct s *s) { s->n++; }\n";
 
@@ -188,6 +189,14 @@ fn out_of_libraries() -> Outcome {
         "static int compare(struct s *a, struct s *b) { point(a); return 0; } \
          void caller(void *t) { qsort(t, 1, 1, (order_t)compare); }",
     )?;
+    reaches(&format!("{COMPARE} void caller(struct engine *e) {{ e->sort(compare); }}"))?;
+    reaches(&format!(
+        "{COMPARE} void caller(struct engine *e, order_t c) {{ (*(e->sort))(c); }} order_t c = compare;"
+    ))?;
+    // Nobody calls what nobody set.
+    reaches(&format!(
+        "{COMPARE} void (*sort)(order_t); void other(void) {{ sort(compare); }} void caller(void) {{ compare(0, 0); }}"
+    ))?;
     // What a library was given before.
     const ASK: &str = "static int ask(int n, void *s) { point(s); return 0; }";
     reaches(&format!(

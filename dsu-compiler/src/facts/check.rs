@@ -56,7 +56,7 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
     all(indirect_calls, |IndirectCall { inside, prototype: _, at }| unit.index(*inside).and(unit.place(*at)))?;
     all(callbacks, |Callback { inside, receiver, prototype: _ }| match receiver {
         Receiver::Function(callee) => unit.index(*inside).and(unit.index(*callee)),
-        Receiver::Pointer(_) => unit.index(*inside),
+        Receiver::Pointer(_) | Receiver::Library => unit.index(*inside),
     })?;
     all(cleanups, |Cleanup { inside, callee }| unit.index(*inside).and(unit.index(*callee)))?;
     all(field_uses, |u| unit.field_use(u))?;

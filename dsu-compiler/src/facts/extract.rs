@@ -522,7 +522,8 @@ impl<'t> Walker<'t> {
                 let prototype = prototype.clone();
                 let at = node.range().0;
                 self.facts.indirect_calls.push(IndirectCall { inside, prototype: prototype.clone(), at });
-                Receiver::Pointer(prototype)
+                let library = function_pointers::is_from_library(node);
+                if library { Receiver::Library } else { Receiver::Pointer(prototype) }
             }
         };
         if !self.in_system_function() {

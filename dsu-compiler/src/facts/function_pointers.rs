@@ -93,6 +93,16 @@ pub(super) fn called<'a>(call: Node<'a>, printer: &Printer) -> Option<Called<'a>
     Some(Called::Pointer(printer.print(prototype)))
 }
 
+/// Whether a call goes through a pointer in a struct that a system header declares: a library may have put it there.
+pub(super) fn is_from_library(call: Node<'_>) -> bool {
+    let mut callee = call.children().into_iter().next();
+    while let Some(node) = callee.map(bare).filter(|n| n.kind() == clang::UNARY) {
+        callee = node.children().into_iter().next();
+    }
+    let field = callee.map(bare).filter(|n| n.kind() == clang::MEMBER).and_then(Node::referenced);
+    field.is_some_and(Node::in_system_header)
+}
+
 /// The types of functions that the pointers point to which a call hands on: those of arguments that name no function (or the
 /// callee is not named), and those in structs that arguments point to.
 pub(super) fn handed_on(call: Node<'_>, called: &Called<'_>, printer: &Printer) -> Vec<String> {
@@ -105,8 +115,8 @@ pub(super) fn handed_on(call: Node<'_>, called: &Called<'_>, printer: &Printer) 
         if function_type(argument.ty()).is_some() {
             found.push(printed(argument.ty(), printer));
         } else if argument.ty().canonical().kind() == clang::T_POINTER {
-            // Before it became a pointer to anything, too.
-            let inside = parts(bare(argument).ty().canonical().pointee(), printer);
+            // What became a pointer to anything is not known to be a struct with pointers to functions in it.
+            let inside = parts(argument.ty().canonical().pointee(), printer);
             found.extend(inside.into_values().filter(|ty| !ty.is_empty()));
         }
     }

@@ -438,6 +438,8 @@ pub enum Receiver {
     Function(usize),
     /// What a pointer points to, of this canonical type.
     Pointer(String),
+    /// What a field of a struct of a system header points to.
+    Library,
 }
 
 /// A call that is made where the scope of a variable ends: attribute `cleanup`.

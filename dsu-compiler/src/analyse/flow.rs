@@ -67,7 +67,7 @@ impl<'a> Flows<'a> {
     }
 
     /// All references to a variable, with their units.
-    fn uses_of(&self, at: VariableRef) -> impl Iterator<Item = (usize, &'a Reference)> {
+    pub fn uses_of(&self, at: VariableRef) -> impl Iterator<Item = (usize, &'a Reference)> {
         self.uses[at.unit][at.variable].iter().copied()
     }
 
@@ -121,6 +121,11 @@ impl<'a> Flows<'a> {
     pub fn writes_nameless(&self, at: VariableRef) -> bool {
         let written = || self.uses_of(at).any(|(unit, r)| self.of_reference(unit, r).contents);
         self.model.variable(at).nameless && written()
+    }
+
+    /// Whether what pointers in a variable point to is written, or goes anywhere, by way of a reference that is followed.
+    pub fn hands_on_contents(&self, unit: usize, reference: &Reference) -> bool {
+        self.known.contains_key(&(unit, Origin::Reference(reference.at))) && self.of_reference(unit, reference).contents
     }
 
     /// Where the address of a constant or never-written table is kept beyond the expression it stands in, if that can do

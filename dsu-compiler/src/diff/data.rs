@@ -254,6 +254,7 @@ impl Decider<'_> {
     /// A variable of another type: it gets new storage.
     fn retyped(&self, at: VariableRef, old_at: VariableRef, unwritten: bool, data: &mut Data) -> Fate {
         let (o, v) = (self.old.variable(old_at), self.new.variable(at));
+        let choice = self.basis.directives.choice(self.new, at);
         if unwritten && !v.thread_local && !o.thread_local {
             if let Some(place) = self.table_kept(at, old_at) {
                 data.refusals.push(format!(
@@ -263,10 +264,13 @@ impl Decider<'_> {
                     if o.element.is_some() && o.element == v.element { "length" } else { "type" }
                 ));
             }
+            if choice == Some(Choice::New) {
+                data.decided
+                    .push(format!("{}: starts with its new initial value (#pragma dsu new)", self.describe(at)));
+            }
             data.replaced_storage.insert(at);
             return Fate::Grown(old_at);
         }
-        let choice = self.basis.directives.choice(self.new, at);
         let offer = format!(
             "to decide otherwise, say `#pragma dsu keep {0}` (the value is carried over, each row of a table at its index), `#pragma dsu \
              merge {0}` (each row where the new initialiser has it) or `#pragma dsu new {0}` (it starts with its new initial value) in a file given with --transform; or give the new variable another name, or restart the program for \

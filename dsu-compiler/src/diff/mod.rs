@@ -170,6 +170,7 @@ impl Diff {
         refusals.extend(changes.refusals(&old, &new));
         refusals.extend(data.refusals.iter().cloned());
         refusals.extend(started::arrays(&basis(&old, &new, &pairing, &types, directives, &still), &data));
+        refusals.extend(started::rows(&basis(&old, &new, &pairing, &types, directives, &still), &data));
         refusals.extend(Sets::new(&basis(&old, &new, &pairing, &types, directives, &still), &changes, &data).refusals);
         let mut additions = Additions::new(&new.model, &types, directives, changes.replaced.iter());
         carry::add(&old, &new, &types, &data, &mut additions);

@@ -79,6 +79,11 @@ impl<'a> Runs<'a> {
                 self.add(callee);
             }
         }
+        for cleanup in facts.cleanups.iter().filter(|c| c.inside == at.function) {
+            if let Some(callee) = self.model.body_of(at.unit, cleanup.callee) {
+                self.add(callee);
+            }
+        }
     }
 
     /// Whether a function can run.

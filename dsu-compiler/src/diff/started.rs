@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::analyse::flow::Flows;
 use crate::analyse::model::{FunctionRef, Model, VariableRef};
 use crate::diff::ctypes::array;
 use crate::diff::data::{Basis, Data, Fate};
 use crate::diff::runs::Runs;
 use crate::facts::{Target, Usage};
+use crate::layout::place::innermost;
 
 /// Sentences about new variables that are written only where nobody comes by any more. `runs`: the functions of the new program
 /// that can run.
@@ -54,6 +56,52 @@ pub fn arrays(basis: &Basis<'_>, data: &Data) -> Vec<String> {
         ))
     };
     uses(&new.model, &grown, &runs).into_iter().filter_map(told).collect()
+}
+
+/// Sentences about tables that grew and that nothing writes, where the start of the program does something with what is in their
+/// rows: registers it, numbers it, calls it.
+pub fn rows(basis: &Basis<'_>, data: &Data) -> Vec<String> {
+    let (old, new) = (basis.old, basis.new);
+    let grown = |(at, fate): (&VariableRef, &Fate)| match fate {
+        Fate::Grown(was) => {
+            let (before, after) = (array(&old.model.variable(*was).ty)?.0, array(&new.model.variable(*at).ty)?.0);
+            (after > before && basis.directives.choice(&new.model, *at).is_none()).then_some(*at)
+        }
+        _ => None,
+    };
+    let grown: Vec<VariableRef> = data.fates.iter().filter_map(grown).collect();
+    if grown.is_empty() {
+        return Vec::new();
+    }
+    let (_, runs) = Runs::of_both(old, new, basis.pairing);
+    let flows = Flows::new(&new.model);
+    let told = |at: VariableRef| {
+        let mut started = flows.uses_of(at).filter_map(|(unit, reference)| {
+            let function = FunctionRef { unit, function: reference.inside? };
+            Some((unit, reference, function)).filter(|_| !runs.can(function))
+        });
+        let (_, _, by) = started.find(|(unit, reference, function)| {
+            flows.hands_on_contents(*unit, reference) || calls_rows(&new.model, at, *function)
+        })?;
+        let name = new.model.units[at.unit].facts.local_name(new.model.variable(at));
+        Some(format!(
+            "table {name} has more rows: {}, which does something with what is in them while the program starts, does not run again; if \
+             new rows need nothing of that, say `#pragma dsu new {name}` in a file given with --transform; else do in a state \
+             transformer there, too, what is missing",
+            place(&new.model, by)
+        ))
+    };
+    grown.into_iter().filter_map(told).collect()
+}
+
+/// Whether a function calls functions of a type to which rows of a table point.
+fn calls_rows(model: &Model, table: VariableRef, by: FunctionRef) -> bool {
+    let row = innermost(&model.variable(table).ty).0;
+    let types = &model.units[table.unit].facts.types;
+    let fields = types.iter().filter(|t| t.name == row).flat_map(|t| &t.fields).map(|f| innermost(&f.ty).0);
+    let pointers: Vec<&str> = fields.chain([row]).filter_map(|ty| ty.strip_prefix('*')).collect();
+    let calls = &model.units[by.unit].facts.indirect_calls;
+    calls.iter().any(|call| call.inside == by.function && pointers.contains(&call.prototype.as_str()))
 }
 
 fn place(model: &Model, at: FunctionRef) -> String {

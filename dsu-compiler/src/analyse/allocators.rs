@@ -140,7 +140,7 @@ impl Allocators {
 
     /// The same, of the function of this name.
     pub fn named(&self, model: &Model, unit: usize, callee: &str) -> Option<Allocator> {
-        let function = model.units[unit].facts.functions.iter().position(|f| f.name == callee)?;
+        let function = model.function_named(unit, callee)?;
         self.get(model, unit, function)
     }
 

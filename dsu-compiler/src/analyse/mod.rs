@@ -3,6 +3,7 @@
 pub mod allocators;
 pub mod callgraph;
 pub mod flow;
+mod limits;
 pub mod model;
 pub mod points;
 mod remembered;

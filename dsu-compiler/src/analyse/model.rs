@@ -190,6 +190,11 @@ impl Model {
         self.units[at.unit].image.text.get(start..end)
     }
 
+    /// The function of this name that a unit knows, by index.
+    pub fn function_named(&self, unit: usize, name: &str) -> Option<usize> {
+        self.units[unit].facts.functions.iter().position(|f| f.name == name)
+    }
+
     /// The definition, in a rewritten unit, that a unit's function refers to; `None` for functions
     /// of libraries, kept units and assembler, and those that cannot be indirect.
     pub fn definition_of(&self, unit: usize, function: usize) -> Option<FunctionRef> {

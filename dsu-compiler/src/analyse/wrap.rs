@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::analyse::allocators::{Allocators, parameters};
+use crate::analyse::limits;
 use crate::analyse::model::{FunctionRef, Model};
 use crate::driver::interface::{LinkInput, TypesReport, UnprovenReport, UnwrappedReport};
 use crate::facts::returned::library_name;
@@ -583,7 +584,7 @@ impl<'a> Uses<'a> {
             // As with the length of a message before it is read.
             TypeUsage::Compared => Some("its size is compared or kept in a variable".into()),
             // As with memory of a fixed length, of which it must be a part.
-            TypeUsage::Sized(callee) if self.has_limit(unit, callee, &t.ty) => {
+            TypeUsage::Sized(callee) if limits::has(self.model, unit, callee, self.size(&t.ty)) => {
                 Some(format!("its size goes to {callee}, which compares it with one that it may not exceed"))
             }
             TypeUsage::Short => Some(
@@ -602,9 +603,8 @@ impl<'a> Uses<'a> {
     /// Whether a function of the program does nothing with the memory it is given but what harmless functions do. Which
     /// parameter has the memory is not known: it must hold of all that may.
     fn only_clears(&self, unit: usize, callee: &str) -> bool {
-        let functions = &self.model.units[unit].facts.functions;
-        let Some(function) = functions.iter().position(|f| f.name == callee) else { return false };
-        let taken = parameters(&functions[function].prototype);
+        let Some(function) = self.model.function_named(unit, callee) else { return false };
+        let taken = parameters(&self.model.units[unit].facts.functions[function].prototype);
         if taken.contains(&"...") {
             return false;
         }
@@ -626,34 +626,9 @@ impl<'a> Uses<'a> {
         }
     }
 
-    /// Whether a function compares what may be the size of a struct with a number that only the size with room could exceed,
-    /// or with the size of something else. Which of its parameters is the size is not known.
-    fn has_limit(&self, unit: usize, callee: &str, ty: &str) -> bool {
-        let functions = &self.model.units[unit].facts.functions;
-        let Some(function) = functions.iter().position(|f| f.name == callee) else { return false };
-        let at = self.model.body_of(unit, function).unwrap_or(FunctionRef { unit, function });
-        let text = self.model.units[at.unit].image.text.as_str();
-        let Some(definition) = self.model.function(at).definition.as_ref().filter(|d| !d.system) else { return false };
-        let Some(text) = text.get(definition.start..definition.end) else { return false };
-        let size = self.types.get(ty).and_then(|list| list.iter().map(|(_, t)| t.size).max()).unwrap_or(0);
-        let words = |from: usize, to: usize| -> Vec<&str> {
-            let tokens = Lexer::new(text, from).take_while(|t| t.start < to).filter(|t| t.kind != Kind::Directive);
-            tokens.map(|t| &text[t.start..t.end]).filter(|w| !["(", ")"].contains(w)).collect()
-        };
-        let body = definition.body - definition.start;
-        let head: HashSet<&str> = words(0, body).into_iter().collect();
-        let is_limit = |word: &str| {
-            let digits = word.trim_end_matches(['u', 'U', 'l', 'L']);
-            let number =
-                digits.strip_prefix("0x").map_or_else(|| digits.parse().ok(), |d| u64::from_str_radix(d, 16).ok());
-            word == "sizeof" || number.is_some_and(|n| n.saturating_add(1) >= size && n <= size.saturating_mul(2) + 256)
-        };
-        let body = words(body, text.len());
-        body.iter().enumerate().filter(|(_, w)| ["<", ">"].contains(w)).any(|(i, _)| {
-            let right = body.get(i + 1..).unwrap_or(&[]).iter().find(|w| **w != "=");
-            let (Some(left), Some(right)) = (i.checked_sub(1).and_then(|l| body.get(l)), right) else { return false };
-            (head.contains(left) && is_limit(right)) || (head.contains(right) && is_limit(left))
-        })
+    /// The size of a struct in bytes; the largest if units know several of that name.
+    fn size(&self, ty: &str) -> u64 {
+        self.types.get(ty).and_then(|list| list.iter().map(|(_, t)| t.size).max()).unwrap_or(0)
     }
 
     fn is_allocator(&self, unit: usize, callee: &str) -> bool {
@@ -662,7 +637,7 @@ impl<'a> Uses<'a> {
 
     /// Whether a function gives memory, fresh or not.
     fn allots(&self, unit: usize, callee: &str) -> bool {
-        let function = self.model.units[unit].facts.functions.iter().position(|f| f.name == callee);
+        let function = self.model.function_named(unit, callee);
         let doubtful = |f| self.allocators.is_doubtful(self.model, unit, f);
         self.is_allocator(unit, callee) || function.is_some_and(doubtful)
     }

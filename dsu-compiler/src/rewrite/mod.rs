@@ -334,10 +334,14 @@ impl<'a> Rewriter<'a> {
         match alias {
             Alias::Slot(_) => format!("extern __typeof__({name}) *{new}{hidden};"),
             // Hidden, so that no `@PLT` follows the name.
-            Alias::Operand(f) => format!(
-                "extern __typeof__({name}) {new} __asm__(\"*{}(%rip)\") __attribute__((visibility(\"hidden\"), copy({name})));",
-                self.spelling(Alias::Slot(f))
-            ),
+            Alias::Operand(f) => {
+                // gcc 12 crashes where `no_sanitize` is copied. Without it, the call is only compiled less well.
+                let copy = if self.is_unsanitized(f) { String::new() } else { format!(", copy({name})") };
+                let slot = self.spelling(Alias::Slot(f));
+                format!(
+                    "extern __typeof__({name}) {new} __asm__(\"*{slot}(%rip)\") __attribute__((visibility(\"hidden\"){copy}));"
+                )
+            }
             Alias::Stub(_) => format!("extern __typeof__({name}) {new}{hidden};"),
             Alias::Wrapper(_) => format!("extern __typeof__({name}) {new} __attribute__((visibility(\"default\")));"),
             Alias::Variable(v) => {
@@ -345,6 +349,20 @@ impl<'a> Rewriter<'a> {
                 format!("extern {thread}__typeof__({name}) {new}{hidden};")
             }
         }
+    }
+
+    /// Whether some declaration of a function in the unit has one of the attributes that keep sanitizers away.
+    fn is_unsanitized(&self, function: usize) -> bool {
+        let (facts, text) = (self.facts(), &self.job.model.units[self.job.unit].image.text);
+        let f = &facts.functions[function];
+        let sites = f.declarations.iter().map(|site| (site.start, site.after));
+        sites.chain(f.definition.iter().map(|d| (d.start, d.body))).any(|(start, end)| {
+            // Attributes may stand in front of what the parser takes for the declaration.
+            let items = &facts.items[..facts.items.partition_point(|item| item.start < start)];
+            let before = items.iter().rev().map(|item| item.end).find(|end| *end <= start).unwrap_or(0);
+            let around = text.get(before..end).unwrap_or("");
+            around.contains("no_sanitize") || around.contains("no_address_safety_analysis")
+        })
     }
 
     fn points(&mut self) {

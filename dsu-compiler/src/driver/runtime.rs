@@ -37,20 +37,24 @@ fn key(archive: &Path) -> Option<String> {
     let modified = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
     let path = archive.canonicalize().ok()?;
     let stamp = format!("{} {} {}", path.display(), meta.len(), modified.as_nanos());
-    Some(Cache::key(&["libdsu", env!("CARGO_PKG_VERSION"), &stamp]))
+    Some(Cache::key(&["libdsu", env!("CARGO_PKG_VERSION"), LAYOUT, "no groups", &stamp]))
 }
 
 /// Names under which linkers place the two parts of the code. Constructors are left out: Rust's library has one that keeps
-/// the program's arguments, which `libdsu` does not ask for, and running it would fault in pages at every start.
+/// the program's arguments, which `libdsu` does not ask for, and running it would fault in pages at every start. Unwind tables
+/// are kept by name: nothing refers to them, and without them nobody sees past a wrapped call (signal handlers below it, cleanups of
+/// threads that are cancelled in it). Of functions that are dropped, `ld` drops them, too.
 const LAYOUT: &str = "SECTIONS { /DISCARD/ : { *(.init_array .init_array.*) } \
-                      .text.hot.dsu : { *(.text.hot .text.hot.*) } .text.dsu : { *(.text .text.*) } }\n";
+                      .text.hot.dsu : { *(.text.hot .text.hot.*) } .text.dsu : { *(.text .text.*) } \
+                      .eh_frame : { KEEP(*(.eh_frame)) } }\n";
 
 fn reduce(archive: &Path, directory: &Path) -> Option<Vec<u8>> {
     let (linked, finished) = (directory.join("libdsu-linked.o"), directory.join("libdsu-finished.o"));
     let layout = directory.join("libdsu.ld");
     fs::write(&layout, LAYOUT).ok()?;
     let mut link = Command::new("ld");
-    link.args(["-r", "--gc-sections", "-T"]).arg(&layout);
+    // Groups are dissolved: of two with one name, a link drops one, while the names that lead into it are local here.
+    link.args(["-r", "--gc-sections", "--force-group-allocation", "-T"]).arg(&layout);
     for name in calls::ENTRY_POINTS.iter().filter(|n| **n != section::PENDING_SYMBOL) {
         link.args(["-u", name]);
     }

@@ -9,8 +9,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use dsu_abi::calls;
 
 use crate::analyse::model::{FunctionRef, Model, Unit};
-use crate::analyse::targets::Targets;
-use crate::facts::{Callback, Receiver, Target, Usage};
+use crate::analyse::targets::{Targets, pointed_by};
+use crate::facts::{Callback, Receiver, Reference, Target, Usage, Variable};
 
 /// The call graph of a program.
 #[derive(Default)]
@@ -25,6 +25,8 @@ pub struct CallGraph {
     below: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
     /// Functions that leave their stack for another one, to come back later.
     switching: BTreeSet<FunctionRef>,
+    /// Functions in which a library may call back something.
+    calling_libraries: BTreeSet<FunctionRef>,
 }
 
 impl CallGraph {
@@ -47,8 +49,9 @@ impl CallGraph {
             }
         });
         graph.below.clone_from(&graph.callers);
-        for (function, below) in called_back(model, &targets, calls_back) {
-            graph.below.entry(function).or_default().extend(below);
+        for (function, below) in CalledBack::of(model, &targets, &graph.callers, calls_back) {
+            graph.below.entry(function).or_default().extend(&below);
+            graph.calling_libraries.extend(below);
         }
         graph
     }
@@ -61,6 +64,12 @@ impl CallGraph {
     /// Functions that can be on a stack that was left for another one: coroutines.
     pub fn suspended(&self) -> BTreeSet<FunctionRef> {
         reach(&self.below, self.switching.iter().copied())
+    }
+
+    /// Whether a function may stand, during an update, where nothing in it says so: in a call of a library that calls back, in
+    /// one that goes on on another stack.
+    pub fn stands_anywhere(&self, function: FunctionRef) -> bool {
+        self.calling_libraries.contains(&function) || self.switching.contains(&function)
     }
 
     /// Functions on the way from `function` to a library call that waits.
@@ -113,61 +122,162 @@ impl CallGraph {
     }
 }
 
-/// Who may be on the stack below functions that libraries call back: who hands one to a library function, which may call it at
-/// once; and who calls functions of a library that calls back what it was given in an earlier call. Units that are kept are
-/// like libraries, and call functions of the program by name.
-fn called_back(
-    model: &Model,
-    targets: &Targets<'_>,
-    calls_back: impl Fn(&str) -> bool,
-) -> HashMap<FunctionRef, BTreeSet<FunctionRef>> {
-    let mut found: HashMap<FunctionRef, BTreeSet<FunctionRef>> = HashMap::new();
-    let mut kept: BTreeSet<FunctionRef> =
-        model.named_outside.iter().filter_map(|symbol| model.functions.get(symbol)).copied().collect();
-    let mut entering = BTreeSet::new();
-    let mut known: HashMap<(usize, usize), bool> = HashMap::new();
-    for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
-        let mut strange = |function: usize| {
-            *known.entry((unit, function)).or_insert_with(|| calls_back(&u.facts.functions[function].symbol))
+/// Who may be on the stack below functions that libraries call back.
+struct CalledBack<'a, C> {
+    model: &'a Model,
+    targets: &'a Targets<'a>,
+    calls_back: C,
+    known: HashMap<(usize, usize), bool>,
+    /// By function: who hands it to a library function, which may call it at once.
+    found: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    /// Functions that libraries which call back what they were given before know. Units that are kept are like these, and know
+    /// the functions that they name.
+    kept: BTreeSet<FunctionRef>,
+    /// Who calls functions of such libraries.
+    entering: BTreeSet<FunctionRef>,
+    /// Who calls what nobody knows: what was looked up by name, or made of a pointer to anything.
+    guessing: BTreeSet<FunctionRef>,
+    /// Functions that threads begin with.
+    threads: BTreeSet<FunctionRef>,
+    /// Types of functions that pointers point to in what is looked up by name.
+    looked_up: HashSet<&'a str>,
+}
+
+impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
+    /// `callers`: who calls what in the program.
+    fn of(
+        model: &'a Model,
+        targets: &'a Targets<'a>,
+        callers: &HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+        calls_back: C,
+    ) -> HashMap<FunctionRef, BTreeSet<FunctionRef>> {
+        let mut reader = Self {
+            model,
+            targets,
+            calls_back,
+            known: HashMap::new(),
+            found: HashMap::new(),
+            kept: BTreeSet::new(),
+            entering: BTreeSet::new(),
+            guessing: BTreeSet::new(),
+            threads: BTreeSet::new(),
+            looked_up: model.units.iter().flat_map(|u| &u.facts.looked_up).map(String::as_str).collect(),
         };
-        let library = |f: usize| model.program_body_of(unit, f).is_none() && !model.starts_threads(unit, f);
-        for reference in &u.facts.references {
-            let (Target::Function(target), Some(inside)) = (reference.target, reference.inside) else { continue };
-            let inside = FunctionRef { unit, function: inside };
-            match reference.usage {
-                Usage::Call(..) if model.program_body_of(unit, target).is_none() && strange(target) => {
-                    entering.insert(inside);
-                }
-                Usage::Argument(to) if library(to) => {
-                    if let Some(at) = model.body_of(unit, target) {
-                        found.entry(at).or_default().insert(inside);
-                        kept.extend(strange(to).then_some(at));
+        reader.named_outside();
+        for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
+            for reference in &u.facts.references {
+                reader.reference(unit, reference);
+            }
+            for call in &u.facts.indirect_calls {
+                reader.indirect_call(FunctionRef { unit, function: call.inside }, &call.prototype);
+            }
+            for callback in &u.facts.callbacks {
+                reader.callback(unit, callback);
+            }
+            for ty in &u.facts.library_pointers {
+                reader.keep(ty);
+            }
+        }
+        // What the program makes pointers to and never calls, others call: where libraries have put the pointers is not followed.
+        let uncalled = targets.taken().filter(|at| !callers.contains_key(at) && !reader.threads.contains(at));
+        reader.kept.extend(uncalled);
+        let Self { mut found, kept, entering, guessing, .. } = reader;
+        for at in kept {
+            found.entry(at).or_default().extend(&entering);
+        }
+        // Who is looked up by name may call whatever has a name.
+        for at in
+            model.touched.iter().filter(|_| model.looks_up_names()).filter_map(|symbol| model.functions.get(symbol))
+        {
+            found.entry(*at).or_default().extend(&guessing);
+        }
+        found
+    }
+
+    /// Whether a function, by index in its unit, is a library's that calls back what it was given before.
+    fn is_strange(&mut self, unit: usize, function: usize) -> bool {
+        let symbol = || self.model.units[unit].facts.functions[function].symbol.as_str();
+        *self.known.entry((unit, function)).or_insert_with(|| (self.calls_back)(symbol()))
+    }
+
+    /// Libraries know all functions to which a pointer of this type may point.
+    fn keep(&mut self, ty: &str) {
+        self.kept.extend(self.targets.reached(ty).functions.into_iter().filter_map(|taken| taken.function));
+    }
+
+    /// What objects that are not rewritten name, and what is in variables that they share with the program.
+    fn named_outside(&mut self) {
+        let model = self.model;
+        self.kept.extend(model.named_outside.iter().filter_map(|symbol| model.functions.get(symbol)));
+        for u in model.units.iter().filter(|u| u.kept.is_none()) {
+            let shared = |v: &&Variable| {
+                let theirs = !v.internal && v.function.is_none() && !model.variables.contains_key(&v.symbol);
+                theirs || model.named_outside.contains(&v.symbol)
+            };
+            let types = u.facts.variables.iter().filter(shared).map(pointed_by).filter(|ty| !ty.is_empty());
+            types.for_each(|ty| self.keep(ty));
+        }
+    }
+
+    fn reference(&mut self, unit: usize, reference: &Reference) {
+        let (Target::Function(target), Some(inside)) = (reference.target, reference.inside) else { return };
+        let inside = FunctionRef { unit, function: inside };
+        match reference.usage {
+            Usage::Call(..) if self.model.body_of(unit, target).is_none() && self.is_strange(unit, target) => {
+                self.entering.insert(inside);
+            }
+            Usage::Argument(to) if self.is_library(unit, to) => {
+                if let Some(at) = self.model.body_of(unit, target) {
+                    self.found.entry(at).or_default().insert(inside);
+                    if self.is_strange(unit, to) {
+                        self.kept.insert(at);
                     }
                 }
-                _ => {}
             }
-        }
-        for Callback { inside, receiver, prototype } in &u.facts.callbacks {
-            let (library, keeps) = match receiver {
-                Receiver::Function(to) => (library(*to), strange(*to)),
-                Receiver::Pointer(ty) => {
-                    let reached = targets.reached(ty);
-                    let library = reached.made || reached.functions.iter().any(|taken| taken.function.is_none());
-                    (library, reached.made)
-                }
-                Receiver::Library => (true, true),
-            };
-            let called = targets.reached(prototype).functions.into_iter().filter_map(|taken| taken.function);
-            for at in called.filter(|_| library) {
-                found.entry(at).or_default().insert(FunctionRef { unit, function: *inside });
-                kept.extend(keeps.then_some(at));
-            }
+            _ => {}
         }
     }
-    for at in kept {
-        found.entry(at).or_default().extend(&entering);
+
+    fn is_library(&self, unit: usize, function: usize) -> bool {
+        self.model.body_of(unit, function).is_none() && !self.model.starts_threads(unit, function)
     }
-    found
+
+    /// A call through a pointer may be one of a library's function.
+    fn indirect_call(&mut self, inside: FunctionRef, prototype: &str) {
+        let reached = self.targets.reached(prototype);
+        let mut theirs = reached.functions.iter().filter(|taken| taken.function.is_none());
+        if theirs.any(|taken| self.is_strange(taken.named.unit, taken.named.function)) {
+            self.entering.insert(inside);
+        }
+        if reached.made || self.looked_up.contains(prototype) {
+            self.guessing.insert(inside);
+        }
+    }
+
+    fn callback(&mut self, unit: usize, Callback { inside, receiver, prototype }: &Callback) {
+        let inside = FunctionRef { unit, function: *inside };
+        let (library, keeps) = match receiver {
+            Receiver::Function(to) => (self.is_library(unit, *to), self.is_strange(unit, *to)),
+            Receiver::Pointer(ty) => {
+                let reached = self.targets.reached(ty);
+                let unknown = reached.made || self.looked_up.contains(ty.as_str());
+                (unknown || reached.functions.iter().any(|taken| taken.function.is_none()), unknown)
+            }
+            Receiver::Library => {
+                self.entering.insert(inside);
+                (true, true)
+            }
+        };
+        let called = self.targets.reached(prototype).functions.into_iter().filter_map(|taken| taken.function);
+        if matches!(receiver, Receiver::Function(to) if self.model.starts_threads(unit, *to)) {
+            self.threads.extend(called);
+            return;
+        }
+        for at in called.filter(|_| library) {
+            self.found.entry(at).or_default().insert(inside);
+            self.kept.extend(keeps.then_some(at));
+        }
+    }
 }
 
 /// A call in the program's text.
@@ -192,6 +302,7 @@ fn each_call<'a>(model: &'a Model, targets: &Targets<'a>, mut look: impl FnMut(C
         known.entry(prototype).or_insert_with(|| targets.reached(prototype).called().collect()).clone()
     };
     let symbols = |u: &'a Unit| u.facts.functions.iter().filter(|f| f.attributes.ifunc).map(|f| f.symbol.as_str());
+    let switching = switches_stacks(model);
     let chosen: HashSet<&str> = model.units.iter().flat_map(symbols).collect();
     for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
         for reference in &u.facts.references {
@@ -201,14 +312,15 @@ fn each_call<'a>(model: &'a Model, targets: &Targets<'a>, mut look: impl FnMut(C
                 continue;
             };
             let f = &u.facts.functions[function];
-            let mut callees: Vec<FunctionRef> = model.program_body_of(unit, function).into_iter().collect();
+            let ours = model.program_body_of(unit, function).is_some();
+            let mut callees: Vec<FunctionRef> = model.body_of(unit, function).into_iter().collect();
             // What an `ifunc` resolver chose, which may give a pointer to anything.
             if callees.is_empty() && chosen.contains(f.symbol.as_str()) {
                 callees = through(&f.prototype).into_iter().chain(through("")).collect();
             }
-            let waits = callees.is_empty() && calls::WAITING.contains(&f.name.as_str());
+            let waits = !ours && calls::WAITING.contains(&f.name.as_str());
             let last = f.attributes.noreturn || is_last_call(&u.image.text, end);
-            let switches = callees.is_empty() && f.name == "swapcontext";
+            let switches = !ours && switching.contains(&f.name.as_str());
             look(Call {
                 caller: FunctionRef { unit, function: inside },
                 at: reference.at,
@@ -232,10 +344,18 @@ fn each_call<'a>(model: &'a Model, targets: &Targets<'a>, mut look: impl FnMut(C
         for cleanup in &u.facts.cleanups {
             let caller = FunctionRef { unit, function: cleanup.inside };
             let at = u.facts.functions[cleanup.inside].definition.as_ref().map_or(0, |d| d.body);
-            let callees = model.program_body_of(unit, cleanup.callee).into_iter().collect();
+            let callees = model.body_of(unit, cleanup.callee).into_iter().collect();
             look(Call { caller, at, callees, last: false, waits: false, switches: false });
         }
     }
+}
+
+/// Library functions that go on on another stack. Those that jump do so where the program makes stacks of its own.
+fn switches_stacks(model: &Model) -> &'static [&'static str] {
+    const ALL: &[&str] = &["swapcontext", "siglongjmp", "longjmp", "_longjmp", "__builtin_longjmp"];
+    let functions = || model.units.iter().flat_map(|u| &u.facts.functions);
+    let makes_stacks = functions().any(|f| matches!(f.name.as_str(), "makecontext" | "sigaltstack"));
+    if makes_stacks { ALL } else { &ALL[..1] }
 }
 
 /// Whether a call is followed by one that ends the program: then it does not matter where it sleeps.

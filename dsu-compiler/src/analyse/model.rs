@@ -72,7 +72,7 @@ pub struct Model {
     /// Symbols of variables and functions that something outside the rewritten units may use: assembler, other languages,
     /// libraries, units kept as they are.
     pub touched: BTreeSet<String>,
-    /// Those of them that objects of the program name: units kept as they are, other languages.
+    /// Those of them that are known to be named there: by units kept as they are, other languages, libraries of the link.
     pub named_outside: BTreeSet<String>,
     /// Functions that the configuration says give fresh memory.
     pub allocators: BTreeSet<String>,
@@ -116,7 +116,7 @@ impl Model {
         let weak = objects().flat_map(|o| &o.defined).filter(|d| d.weak).map(|d| &d.name);
         let objects = objects().flat_map(|o| &o.undefined).chain(weak);
         let ours = |s: &&String| self.variables.contains_key(*s) || self.functions.contains_key(*s);
-        self.named_outside = objects.filter(ours).cloned().collect();
+        self.named_outside = objects.chain(input.taken(false)).filter(ours).cloned().collect();
         let taken = input.taken(self.has_plugins(input)).filter(ours).cloned();
         self.touched = self.named_outside.iter().cloned().chain(taken).collect();
     }

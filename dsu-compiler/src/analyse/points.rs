@@ -69,6 +69,8 @@ pub struct Points {
     pub path: BTreeSet<FunctionRef>,
     /// Functions below quiescent calls: their blocking calls are wrapped.
     pub below: BTreeSet<FunctionRef>,
+    /// Those of the path of which it is not known in which call they stand: all of them may still run.
+    pub anywhere: BTreeSet<FunctionRef>,
 }
 
 impl Points {
@@ -105,6 +107,7 @@ impl Points {
             points.below.extend(&below);
             points.list[i].path = path;
         }
+        points.anywhere = points.path.iter().copied().filter(|at| graph.stands_anywhere(*at)).collect();
         Ok(points)
     }
 }

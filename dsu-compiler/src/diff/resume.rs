@@ -39,6 +39,10 @@ impl Finder<'_> {
 
     /// The first byte that may still run; `None` if nobody knows.
     fn place(&self) -> Option<usize> {
+        let cleans_up = self.facts().cleanups.iter().any(|c| c.inside == self.at.function);
+        if cleans_up || self.program.points.anywhere.contains(&self.at) {
+            return None;
+        }
         let definition = self.facts().functions[self.at.function].definition.as_ref()?;
         let text = &self.model().units[self.at.unit].image.text;
         let mut starts = Vec::new();
@@ -81,9 +85,10 @@ impl Finder<'_> {
     fn may_stand_in(&self, reference: usize, callee: usize) -> bool {
         let (unit, program) = (self.at.unit, self.program);
         let f = &self.facts().functions[callee];
-        match self.model().program_body_of(unit, callee) {
-            Some(definition) => program.points.path.contains(&definition),
-            None => {
+        match self.model().body_of(unit, callee) {
+            Some(at) if program.points.path.contains(&at) => true,
+            Some(at) if self.model().function(at).definition.as_ref().is_some_and(|d| !d.system) => false,
+            _ => {
                 // What stands outside of rewritten units may call back whom it likes; so may what has several names.
                 let unclear =
                     f.internal && f.definition.is_none() || f.name == "main" || program.foreign.contains(&f.symbol);

@@ -29,6 +29,8 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
         indirect_calls,
         callbacks,
         cleanups,
+        library_pointers: _,
+        looked_up: _,
         field_uses,
         types,
         initializers,

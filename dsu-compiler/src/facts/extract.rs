@@ -74,8 +74,14 @@ pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitF
     prune::plain_flows(&mut facts);
     facts.conversions = walker.conversions.into_iter().collect();
     facts.callbacks = walker.callbacks.into_iter().collect();
+    facts.looked_up = walker.looked_up.into_iter().collect();
+    facts.library_pointers = walker.library_pointers.into_iter().collect();
     facts.compared = walker.compared.into_iter().collect();
     facts.words = words::of_text(text).into_iter().collect();
+    for (name, target) in words::weak_names(text) {
+        let known = facts.functions.iter_mut().filter(|f| f.name == name);
+        known.for_each(|f| f.attributes.alias = Some(target.to_owned()));
+    }
     facts.type_uses = walker.collector.uses;
     facts.items.sort_by_key(|i| (i.start, i.end));
     shape::place(&mut facts, text, flags, &walker.members);
@@ -103,6 +109,10 @@ struct Walker<'t> {
     conversions: BTreeSet<Conversion>,
     /// Pointers to functions that calls hand on.
     callbacks: BTreeSet<Callback>,
+    /// Types of functions that pointers in structs of system headers point to.
+    library_pointers: BTreeSet<String>,
+    /// The same, of structs that are looked up by name.
+    looked_up: BTreeSet<String>,
     /// What pointers point to that are compared.
     compared: BTreeSet<String>,
 }
@@ -274,12 +284,16 @@ impl<'t> Walker<'t> {
         let mut found = Attributes::default();
         for child in children.iter().filter(|c| c.is_attribute()) {
             let (start, end) = child.range();
-            let text = self.text.get(start..end).unwrap_or("");
+            let text = attribute_text(self.text.get(start..end).unwrap_or(""));
             let word = text.split(['(', ' ']).next().unwrap_or("").trim_matches('_');
             match word {
                 "weak" => found.weak = true,
                 // What is called is the function of that name in either case.
-                "alias" | "weakref" => found.alias = text.split('"').nth(1).map(str::to_owned),
+                "alias" | "weakref" => {
+                    // Literals that stand side by side are one.
+                    let name: String = text.split('"').skip(1).step_by(2).collect();
+                    found.alias = Some(name).filter(|name| !name.is_empty());
+                }
                 "section" => found.section = text.split('"').nth(1).map(str::to_owned),
                 "ifunc" => found.ifunc = true,
                 "constructor" | "destructor" => found.constructor = true,
@@ -428,13 +442,19 @@ impl<'t> Walker<'t> {
                 self.indirect_call(node);
                 self.creation(node, path);
             }
-            clang::MEMBER => self.field_use(node, path),
+            clang::MEMBER => {
+                self.field_use(node, path);
+                self.library_pointers(node);
+            }
             clang::CAST | clang::UNEXPOSED_EXPR => {
                 self.conversion(node, path);
                 self.made_number(node);
             }
             clang::BINARY => self.comparison(node),
-            clang::INIT_LIST => self.initializer_list(node, path),
+            clang::INIT_LIST => {
+                self.initializer_list(node, path);
+                self.library_pointers(node);
+            }
             clang::FOR | clang::WHILE | clang::DO => self.loop_statement(node),
             clang::FUNCTION => return self.function(node),
             clang::VARIABLE if node.has_global_storage() && !node.is_register() => self.variable(node),
@@ -509,6 +529,13 @@ impl<'t> Walker<'t> {
     fn conversion<'a>(&mut self, node: Node<'a>, path: &[Node<'a>]) {
         if !self.in_system_function() {
             self.conversions.extend(function_pointers::conversions(node, path, &self.printer));
+            self.looked_up.extend(function_pointers::looked_up(node, &self.printer));
+        }
+    }
+
+    fn library_pointers(&mut self, node: Node<'_>) {
+        if !self.in_system_function() {
+            self.library_pointers.extend(function_pointers::of_library(node, &self.printer));
         }
     }
 
@@ -528,6 +555,7 @@ impl<'t> Walker<'t> {
         };
         if !self.in_system_function() {
             self.conversions.extend(function_pointers::unagreed(node, &self.printer));
+            self.conversions.extend(function_pointers::copied(node, &self.printer));
             for prototype in function_pointers::handed_on(node, &called, &self.printer) {
                 self.callbacks.insert(Callback { inside, receiver: receiver.clone(), prototype });
             }
@@ -560,7 +588,7 @@ impl<'t> Walker<'t> {
     /// The function that an attribute `cleanup` names.
     fn cleanup(&self, attribute: Node<'_>) -> Option<usize> {
         let (start, end) = attribute.range();
-        let text = self.text.get(start..end)?;
+        let text = attribute_text(self.text.get(start..end)?);
         let tokens = Lexer::new(text, 0).filter_map(|t| text.get(t.start..t.end));
         let words: Vec<&str> = tokens.collect();
         let ["cleanup" | "__cleanup__", "(", name, ..] = *words.as_slice() else { return None };
@@ -733,6 +761,12 @@ fn statement_end(node: Node<'_>, text: &str) -> usize {
 fn parameters(children: &[Node<'_>]) -> Vec<String> {
     let names: Vec<String> = children.iter().filter(|c| c.kind() == clang::PARAMETER).map(|c| c.name()).collect();
     if names.iter().any(String::is_empty) { Vec::new() } else { names }
+}
+
+/// The text of an attribute without what says whose it is: `gnu::`.
+fn attribute_text(text: &str) -> &str {
+    let text = text.trim_start();
+    text.strip_prefix("gnu::").or_else(|| text.strip_prefix("__gnu__::")).unwrap_or(text)
 }
 
 fn merge(into: &mut Attributes, from: Attributes) {

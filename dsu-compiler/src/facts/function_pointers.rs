@@ -4,7 +4,7 @@
 //! The types of the pointers are what later tells who may be called, so what matters here is wherever a pointer gets another
 //! type: casts, implicit conversions, and memory that is looked at as two things.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::clang::{self, Node, Type};
 use crate::facts::Conversion;
@@ -107,17 +107,19 @@ pub(super) fn is_from_library(call: Node<'_>) -> bool {
 /// callee is not named), and those in structs that arguments point to.
 pub(super) fn handed_on(call: Node<'_>, called: &Called<'_>, printer: &Printer) -> Vec<String> {
     let named = |n: Node<'_>| matches!(called, Called::Function(_)) && named_function(n).is_some();
+    // What is declared elsewhere in the program is seen there.
+    let deep = usize::from(matches!(called, Called::Function(f) if f.in_system_header())) * 2;
     let mut found = Vec::new();
     for argument in call.children().into_iter().skip(1) {
         if is_null(argument) || named(argument) {
             continue;
         }
-        if function_type(argument.ty()).is_some() {
-            found.push(printed(argument.ty(), printer));
-        } else if argument.ty().canonical().kind() == clang::T_POINTER {
-            // What became a pointer to anything is not known to be a struct with pointers to functions in it.
-            let inside = parts(argument.ty().canonical().pointee(), printer);
-            found.extend(inside.into_values().filter(|ty| !ty.is_empty()));
+        let ty = argument.ty().canonical();
+        match function_type(ty) {
+            Some(function) => found.push(printer.print(function)),
+            None if is_to_record(ty) => found.extend(inside(ty.pointee(), printer, deep)),
+            None if ty.kind() == clang::T_RECORD => found.extend(inside(ty, printer, deep)),
+            None => {}
         }
     }
     found
@@ -140,18 +142,59 @@ pub(super) fn conversions<'a>(node: Node<'a>, path: &[Node<'a>], printer: &Print
         (Pointed::Function(a), Pointed::Place(_)) => one(a, String::new()),
         (Pointed::Place(a), Pointed::Place(b)) if a != b => both(a, b),
         (Pointed::Place(a), Pointed::Other) if is_pointer(node) && !is_only_handled(path) => both(a, String::new()),
-        // What a function gives is fresh memory, or one that it was given.
-        (Pointed::Other, Pointed::Place(b)) if is_pointer(child) && bare(child).kind() != clang::CALL => {
-            both(String::new(), b)
+        (Pointed::Other, Pointed::Place(b)) if is_pointer(child) && !is_fresh(child) => {
+            let known = inside(child.ty().canonical().pointee(), printer, 0);
+            known.into_iter().chain([String::new()]).filter(|a| *a != b).flat_map(|a| both(a, b.clone())).collect()
         }
         (Pointed::Other, Pointed::Other) if is_pointer(child) && is_pointer(node) => {
-            let (from, to) = (child.ty().canonical().pointee(), node.ty().canonical().pointee());
-            let (from, to) = (parts(from, printer), parts(to, printer));
-            let pairs = from.iter().flat_map(|(at, a)| to.get(at).map(|b| (a, b))).filter(|(a, b)| a != b);
-            pairs.flat_map(|(a, b)| both(a.clone(), b.clone())).collect()
+            let (from, to) =
+                (child.ty().canonical().pointee().canonical(), node.ty().canonical().pointee().canonical());
+            match (from.kind() == clang::T_RECORD, to.kind() == clang::T_RECORD) {
+                (true, true) => looked_at(from, to, printer, 0),
+                (true, false) if is_taken_apart(node, to) => {
+                    inside(from, printer, 0).into_iter().flat_map(|a| both(a, String::new())).collect()
+                }
+                (false, true) if to.kind() == clang::T_POINTER => {
+                    inside(to, printer, 0).into_iter().flat_map(|a| both(a, String::new())).collect()
+                }
+                _ => Vec::new(),
+            }
         }
         _ => Vec::new(),
     }
+}
+
+/// What a call that copies memory makes of pointers to functions there.
+pub(super) fn copied(call: Node<'_>, printer: &Printer) -> Vec<Conversion> {
+    if !callee_of(call).is_some_and(|function| copies(&function.name())) {
+        return Vec::new();
+    }
+    let arguments = call.children().into_iter().skip(1).take(2);
+    let pointed: Vec<Type<'_>> = arguments.map(|a| bare(a).ty().canonical().pointee().canonical()).collect();
+    match *pointed.as_slice() {
+        [a, b] if a.kind() == clang::T_RECORD && b.kind() == clang::T_RECORD => looked_at(a, b, printer, 0),
+        _ => Vec::new(),
+    }
+}
+
+/// The types of functions that pointers in structs of system headers point to, of a field or an initialiser of such a struct.
+pub(super) fn of_library(node: Node<'_>, printer: &Printer) -> BTreeSet<String> {
+    let field = node.referenced().filter(|f| node.kind() == clang::MEMBER && f.in_system_header());
+    let record =
+        node.ty().canonical().declaration().filter(|d| node.kind() == clang::INIT_LIST && d.in_system_header());
+    match (field, record) {
+        (Some(field), _) => function_type(element(field.ty())).map(|ty| printer.print(ty)).into_iter().collect(),
+        (_, Some(_)) => inside(node.ty(), printer, 0),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// The types of functions that pointers point to in a struct that is looked up by name, where the pointer to it is converted.
+pub(super) fn looked_up(conversion: Node<'_>, printer: &Printer) -> BTreeSet<String> {
+    let child = conversion.children().into_iter().last().map(bare).filter(|n| n.kind() == clang::CALL);
+    let found = child.and_then(callee_of).is_some_and(|f| matches!(f.name().as_str(), "dlsym" | "dlvsym"));
+    let ty = conversion.ty().canonical();
+    if found && is_to_record(ty) { inside(ty.pointee(), printer, 1) } else { BTreeSet::new() }
 }
 
 /// What the members of a union make of each other: pointers to functions of what is there as something else.
@@ -159,11 +202,16 @@ pub(super) fn overlaid(record: Node<'_>, printer: &Printer) -> Vec<Conversion> {
     if record.kind() != clang::UNION {
         return Vec::new();
     }
-    let fields = record.children().into_iter().filter(|c| c.kind() == clang::FIELD);
-    let kinds: Vec<String> =
-        fields.filter(|f| holds_pointer(f.ty())).map(|f| printed(element(f.ty()), printer)).collect();
-    let pairs = kinds.iter().flat_map(|a| kinds.iter().map(move |b| (a, b))).filter(|(a, b)| a != b);
-    pairs.map(|(a, b)| Conversion { from: a.clone(), to: b.clone() }).collect()
+    let fields = record.children().into_iter().filter(|c| c.kind() == clang::FIELD || is_unnamed_member(*c));
+    let members: Vec<HashMap<u64, Type<'_>>> = fields.map(|f| parts(f.ty())).collect();
+    let mut found = Vec::new();
+    for (i, a) in members.iter().enumerate() {
+        for b in members.iter().skip(i + 1) {
+            let kinds = a.iter().filter_map(|(at, a)| b.get(at).map(|b| (printed(*a, printer), printed(*b, printer))));
+            found.extend(kinds.filter(|(a, b)| a != b).flat_map(|(a, b)| both(a, b)));
+        }
+    }
+    found
 }
 
 /// What a pointer points to, or an array is of.
@@ -200,20 +248,35 @@ fn is_only_handled(path: &[Node<'_>]) -> bool {
         return false;
     };
     let name = function.name();
-    let copies = matches!(library_name(&name), "memcpy" | "memmove" | "mempcpy" | "bcopy");
-    !copies && (function.in_system_header() || name.starts_with("__builtin_"))
+    !copies(&name) && (function.in_system_header() || name.starts_with("__builtin_"))
 }
 
-/// The parts of a struct that have room for a pointer, by their offsets: the types of the functions that they point to, or
-/// empty. Of arrays, the first element.
-fn parts(ty: Type<'_>, printer: &Printer) -> HashMap<u64, String> {
+/// Whether a function of this name copies memory.
+fn copies(name: &str) -> bool {
+    matches!(library_name(name), "memcpy" | "memmove" | "mempcpy" | "bcopy")
+}
+
+/// Whether an expression is memory that a function of a system header gives: fresh, or what the function was given.
+fn is_fresh(node: Node<'_>) -> bool {
+    let node = bare(node);
+    node.kind() == clang::CALL && callee_of(node).is_some_and(Node::in_system_header)
+}
+
+/// Whether a cast makes a pointer with which a struct is taken apart: one to pointers, or to its bytes.
+fn is_taken_apart(cast: Node<'_>, to: Type<'_>) -> bool {
+    let bytes = to.is_number() && to.size() == Some(1);
+    cast.kind() == clang::CAST && (bytes || to.kind() == clang::T_POINTER)
+}
+
+/// The parts of a struct that have room for a pointer, by their offsets. Of arrays, the first element.
+fn parts(ty: Type<'_>) -> HashMap<u64, Type<'_>> {
     let mut found = HashMap::new();
     let mut todo = vec![(0, ty.canonical())];
     while let Some((at, ty)) = todo.pop() {
         let ty = element(ty);
         if ty.kind() != clang::T_RECORD {
             if holds_pointer(ty) {
-                found.insert(at, printed(ty, printer));
+                found.insert(at, ty);
             }
             continue;
         }
@@ -223,6 +286,50 @@ fn parts(ty: Type<'_>, printer: &Printer) -> HashMap<u64, String> {
         todo.extend(whole.filter_map(|f| Some((at + bit_offset(record, f)? / 8, f.ty()))));
     }
     found
+}
+
+/// The types of functions that pointers in a struct point to; `deep`: and those in structs that it points to.
+fn inside(ty: Type<'_>, printer: &Printer, deep: usize) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for part in parts(ty).into_values() {
+        match function_type(part) {
+            Some(function) => drop(found.insert(printer.print(function))),
+            None if deep > 0 && is_to_record(part) => found.extend(inside(part.pointee(), printer, deep - 1)),
+            None => {}
+        }
+    }
+    found
+}
+
+/// What is made of the pointers to functions in a struct that is looked at as another one, or as pointers to one that is; and the
+/// same of what both point to.
+fn looked_at(from: Type<'_>, to: Type<'_>, printer: &Printer, depth: usize) -> Vec<Conversion> {
+    // An object that points to its functions, and one more.
+    const DEEPEST: usize = 2;
+    let identity = |ty: Type<'_>| ty.canonical().declaration().map(Node::identity);
+    if depth > DEEPEST || identity(from).is_some() && identity(from) == identity(to) {
+        return Vec::new();
+    }
+    let (from, to) = (parts(from), parts(to));
+    let mut found = Vec::new();
+    for (a, b) in from.iter().filter_map(|(at, a)| to.get(at).map(|b| (*a, *b))) {
+        match (printed(a, printer), printed(b, printer)) {
+            (x, y) if x != y => found.extend(both(x, y)),
+            (x, _) if x.is_empty() && is_to_record(a) && is_to_record(b) => {
+                found.extend(looked_at(a.pointee(), b.pointee(), printer, depth + 1));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn both(a: String, b: String) -> Vec<Conversion> {
+    vec![Conversion { from: a.clone(), to: b.clone() }, Conversion { from: b, to: a }]
+}
+
+fn is_to_record(ty: Type<'_>) -> bool {
+    ty.kind() == clang::T_POINTER && ty.pointee().canonical().kind() == clang::T_RECORD
 }
 
 /// The function that a call names.

@@ -50,6 +50,10 @@ pub struct UnitFacts {
     pub callbacks: Vec<Callback>,
     /// Calls that are made where the scope of a variable ends.
     pub cleanups: Vec<Cleanup>,
+    /// Canonical types of functions that pointers point to which the unit puts into structs of system headers, or takes from there.
+    pub library_pointers: Vec<String>,
+    /// The same, of structs that are looked up by name (`dlsym`).
+    pub looked_up: Vec<String>,
     /// Accesses to fields of structs and unions that are not from system headers.
     pub field_uses: Vec<FieldUse>,
     /// Structs, unions and enums that the unit defines outside system headers.

@@ -36,6 +36,15 @@ pub fn of_text(text: &str) -> BTreeSet<String> {
     found
 }
 
+/// Names that `#pragma weak NAME = TARGET` makes, and what they stand for.
+pub fn weak_names(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let directives = text.match_indices("#pragma").filter_map(|(at, _)| text[at..].lines().next());
+    directives.filter_map(|line| {
+        let (name, target) = line.strip_prefix("#pragma")?.trim_start().strip_prefix("weak ")?.split_once('=')?;
+        Some((name.trim(), target.trim()))
+    })
+}
+
 /// Notes the words of a text as it stands, and as they are if what follows a backslash belongs to an escape sequence (`\t`,
 /// `\011`), and `$` is the mark of a constant operand.
 fn note(text: &str, found: &mut BTreeSet<String>) {

@@ -57,7 +57,7 @@ fn by_another_type() -> Outcome {
     reaches("struct { int n; void (*f)(void *); } t[] = {{1, point}}; void caller(void *s) { t[0].f(s); }")?;
     reaches("struct { int n; void (*f)(void *); } t[] = {{.f = point}}; void caller(void *s) { t[0].f(s); }")?;
     reaches("void (*hook)(void *); void set(void) { hook = point; } void caller(void *s) { hook(s); }")?;
-    reaches("void (*hook)() = point; void caller(void *s) { hook(s); } void (*o)(int); void other(void) { o(1); }")?;
+    reaches("void (*hook)() = point; void caller(void *s) { hook(s); } int (*o)(int); void other(void) { o(1); }")?;
     reaches("void caller(void *s) { ((void (*)(void *))point)(s); }")?;
     reaches("void caller(void *s) { ((void (*)(void *))(void *)point)(s); }")?;
     reaches("void caller(void *s) { ((void (*)(void *))(unsigned long)&point)(s); }")?;
@@ -120,6 +120,36 @@ fn through_memory() -> Outcome {
 }
 
 #[test]
+fn through_parts() -> Outcome {
+    const OBJECT: &str = "struct ops { void (*f)(struct s *); }; struct object { struct ops *ops; }; \
+                          struct other_ops { void (*f)(void *); }; struct other_object { struct other_ops *ops; };";
+    reaches(&format!(
+        "{OBJECT} struct ops ops = {{point}}; void caller(struct object *o, void *s) {{ ((struct other_object *)o)->ops->f(s); }}"
+    ))?;
+    reaches(&format!(
+        "{OBJECT} struct ops ops; void set(int i) {{ ((void **)&ops)[i] = point; }} void caller(struct s *s) {{ ops.f(s); }}"
+    ))?;
+    reaches(&format!(
+        "{OBJECT} struct ops ops; void set(int i) {{ *(void **)((char *)&ops + i) = point; }} void caller(struct s *s) {{ ops.f(s); }}"
+    ))?;
+    reaches(&format!(
+        "{OBJECT} struct ops ops = {{point}}; struct other_ops o; void set(void) {{ memcpy(&o, &ops, sizeof o); }} void caller(void *s) {{ o.f(s); }}"
+    ))?;
+    reaches(
+        "union { struct { int kind; void *data; } a; struct { int kind; void (*f)(struct s *); } b; } u; \
+         void set(void) { u.a.data = point; } void caller(struct s *s) { u.b.f(s); }",
+    )?;
+    reaches(
+        "static void apply(void (*f)(void *), void *s) { f(s); } \
+         void caller(struct s *s) { ((void (*)(void (*)(struct s *), void *))apply)(point, s); apply(0, s); }",
+    )?;
+    reaches(
+        "struct a { int n; void (*f)(struct s *); } a[2] = {{1, point}}; struct b { int n; void (*f)(void *); }; \
+             void caller(void *s) { (*(struct b (*)[2])a)[1].f(s); }",
+    )
+}
+
+#[test]
 fn through_structs() -> Outcome {
     const HOOKS: &str = "struct a { int n; void (*f)(struct s *); }; struct b { int n; void (*f)(void *); int more; };";
     reaches(&format!(
@@ -142,6 +172,38 @@ fn through_structs() -> Outcome {
     )
 }
 
+/// `caller` of the second unit may be below `point` of the first.
+fn reaches_between(first: &str, second: &str) -> Outcome {
+    let found = below(&[first, second])?;
+    assert!(found.iter().any(|name| name == "caller"), "{first} {second}: {found:?}");
+    Ok(())
+}
+
+#[test]
+fn between_units() -> Outcome {
+    reaches_between(
+        "enum cmd { A }; static int serve(enum cmd c, void *s) { point(s); return 0; } int (*hook)(enum cmd, void *) = serve;",
+        "extern int (*hook)(unsigned, void *); int caller(void *s) { return hook(0, s); }",
+    )?;
+    reaches_between(
+        "typedef enum { A } cmd; static int serve(cmd c, void *s) { point(s); return 0; } int (*h)(cmd, void *) = serve;",
+        "struct t { int (*f)(unsigned, void *); }; int caller(struct t *t, void *s) { return t->f(0, s); }",
+    )?;
+    // Without a prototype, and as another unit knows what functions take.
+    reaches_between(
+        "extern void set(); void begin(void) { set(point, 1); }",
+        "void (*kept)(void *); void set(void (*f)(void *), int n) { kept = f; } void caller(void *s) { kept(s); }",
+    )?;
+    reaches_between(
+        "struct t { int n; void (*f)(struct s *); }; struct t t = {1, point};",
+        "struct t { int n; void (*f)(); }; extern struct t t; void caller(struct s *s) { t.f(s); }",
+    )?;
+    reaches_between(
+        "extern void apply(void (*)(struct s *), void *); void begin(void) { apply(point, 0); }",
+        "void apply(void (*f)(void *), void *s) { f(s); } void caller(void *s) { apply(0, s); }",
+    )
+}
+
 #[test]
 fn by_another_name() -> Outcome {
     reaches("void again(struct s *) __attribute__((alias(\"point\"))); void caller(struct s *s) { again(s); }")?;
@@ -159,6 +221,7 @@ fn by_another_name() -> Outcome {
          void caller(struct s *s) { again(s); }",
     )?;
     reaches("void caller(void) { __attribute__((cleanup(point))) struct s s = {0}; }")?;
+    reaches("void again(struct s *) __attribute__((alias(\"po\" \"int\"))); void caller(struct s *s) { again(s); }")?;
     let alias = "void again(struct s *) __attribute__((alias(\"point\")));";
     let found = below(&[alias, "extern void again(struct s *); void caller(struct s *s) { again(s); }"])?;
     assert!(found.iter().any(|name| name == "caller"), "{found:?}");
@@ -211,6 +274,33 @@ fn out_of_libraries() -> Outcome {
     reaches(
         "static void cb(void *s) { point(s); } static void give(void (*p)(void *)) { keep(p, 0); } void begin(void) { give(cb); } \
          void caller(void *h) { authenticate(h); }",
+    )
+}
+
+#[test]
+fn given_back_by_libraries() -> Outcome {
+    reaches(
+        "static void on(int n) { point(0); } handler_t old; void begin(void) { signal(1, on); } \
+         void again(void) { old = signal(1, 0); } void caller(void) { old(1); }",
+    )?;
+    reaches(
+        "void (*f)(struct s *); void set(void) { __sync_bool_compare_and_swap(&f, 0, point); } void caller(struct s *s) { f(s); }",
+    )?;
+    reaches(
+        "extern int setspecific(unsigned, const void *); extern void *getspecific(unsigned); void set(void) { setspecific(1, point); } \
+         void caller(struct s *s) { ((void (*)(struct s *))getspecific(1))(s); }",
+    )?;
+    // Nobody in the program calls it: a library does, wherever the pointer went.
+    reaches(
+        "struct lib { void (*cb)(void *); }; extern struct lib *lib(void); static void cb(void *s) { point(s); } \
+         void set(void) { lib()->cb = cb; } void caller(void *h) { authenticate(h); }",
+    )?;
+    reaches(
+        "extern void (*lib_hook)(struct s *); void set(void) { lib_hook = point; } void caller(void *h) { authenticate(h); }",
+    )?;
+    reaches(
+        "static void cb(void *s) { point(s); } void begin(void) { keep(cb, 0); } int (*a)(void *) = authenticate; \
+         void caller(void *h) { a(h); }",
     )
 }
 

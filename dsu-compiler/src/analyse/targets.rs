@@ -83,7 +83,6 @@ impl<'a> Targets<'a> {
             targets.looked_up = named.map(|at| Taken { function: Some(at), named: at, handed: false }).collect();
         }
         targets.disagreeing(model);
-        targets.without_prototypes();
         targets
     }
 
@@ -153,18 +152,14 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// A pointer to a function without a prototype is one to any function with that result.
-    fn without_prototypes(&mut self) {
-        let mut by_result: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (ty, id) in &self.types.ids {
-            by_result.entry(result(ty)).or_default().push(*id);
-        }
-        for (ty, id) in self.types.ids.iter().filter(|(ty, _)| ty.starts_with("fn(?)")) {
-            for other in by_result.get(result(ty)).into_iter().flatten().filter(|other| *other != id) {
-                self.from.entry(*id).or_default().insert(*other);
-                self.from.entry(*other).or_default().insert(*id);
-            }
-        }
+    /// Types that C takes for the same as this one: one of the two has no prototype, and results are the same.
+    fn compatible(&self, ty: usize) -> impl Iterator<Item = usize> {
+        let without = |ty: &str| ty.starts_with("fn(?)");
+        let name = self.types.ids.iter().find(|(_, id)| **id == ty).map_or("", |(name, _)| name.as_str());
+        let others = self.types.ids.iter().filter(move |(other, _)| {
+            (without(name) || without(other)) && !name.is_empty() && result(other) == result(name)
+        });
+        others.map(|(_, id)| *id)
     }
 
     /// Functions of the program whose address goes anywhere but straight into a library.
@@ -176,6 +171,7 @@ impl<'a> Targets<'a> {
     pub fn reached(&self, prototype: &str) -> Reached {
         let mut found = Reached::default();
         let mut todo: Vec<usize> = self.types.known(prototype).into_iter().collect();
+        todo.extend(todo.first().into_iter().flat_map(|ty| self.compatible(*ty)).collect::<Vec<_>>());
         let mut seen = HashSet::new();
         while let Some(ty) = todo.pop() {
             if seen.insert(ty) {

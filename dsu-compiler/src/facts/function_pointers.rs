@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::clang::{self, Node, Type};
 use crate::facts::Conversion;
-use crate::facts::returned::{bare, callee, library_name};
+use crate::facts::returned::{bare, callee, library_name, operand};
 use crate::facts::types::{Printer, bit_offset, is_unnamed_member};
 
 /// How a reference to a function uses it.
@@ -127,13 +127,11 @@ pub(super) fn handed_on(call: Node<'_>, called: &Called<'_>, printer: &Printer) 
 
 /// What an implicit conversion or a cast makes of pointers to functions, or of pointers to where such pointers are.
 pub(super) fn conversions<'a>(node: Node<'a>, path: &[Node<'a>], printer: &Printer) -> Vec<Conversion> {
-    let Some(child) = node.children().into_iter().last() else { return Vec::new() };
+    let Some(child) = operand(node).or_else(|| node.children().into_iter().last()) else { return Vec::new() };
     if is_null(child) || named_function(child).is_some() {
         return Vec::new();
     }
     let one = |from: String, to: String| vec![Conversion { from, to }];
-    let both =
-        |a: String, b: String| vec![Conversion { from: a.clone(), to: b.clone() }, Conversion { from: b, to: a }];
     let (from, to) = (Pointed::of(child.ty(), printer), Pointed::of(node.ty(), printer));
     match (from, to) {
         (Pointed::Function(a), Pointed::Function(b)) if a != b => one(a, b),
@@ -147,8 +145,8 @@ pub(super) fn conversions<'a>(node: Node<'a>, path: &[Node<'a>], printer: &Print
             known.into_iter().chain([String::new()]).filter(|a| *a != b).flat_map(|a| both(a, b.clone())).collect()
         }
         (Pointed::Other, Pointed::Other) if is_pointer(child) && is_pointer(node) => {
-            let (from, to) =
-                (child.ty().canonical().pointee().canonical(), node.ty().canonical().pointee().canonical());
+            let pointed = |n: Node<'a>| element(n.ty().canonical().pointee());
+            let (from, to) = (pointed(child), pointed(node));
             match (from.kind() == clang::T_RECORD, to.kind() == clang::T_RECORD) {
                 (true, true) => looked_at(from, to, printer, 0),
                 (true, false) if is_taken_apart(node, to) => {
@@ -191,7 +189,7 @@ pub(super) fn of_library(node: Node<'_>, printer: &Printer) -> BTreeSet<String> 
 
 /// The types of functions that pointers point to in a struct that is looked up by name, where the pointer to it is converted.
 pub(super) fn looked_up(conversion: Node<'_>, printer: &Printer) -> BTreeSet<String> {
-    let child = conversion.children().into_iter().last().map(bare).filter(|n| n.kind() == clang::CALL);
+    let child = operand(conversion).map(bare).filter(|n| n.kind() == clang::CALL);
     let found = child.and_then(callee_of).is_some_and(|f| matches!(f.name().as_str(), "dlsym" | "dlvsym"));
     let ty = conversion.ty().canonical();
     if found && is_to_record(ty) { inside(ty.pointee(), printer, 1) } else { BTreeSet::new() }

@@ -289,6 +289,12 @@ impl<'a> Flow<'a, '_> {
     }
 }
 
+/// What a cast is of. The length of an array in the type is a child, too.
+pub fn operand(cast: Node<'_>) -> Option<Node<'_>> {
+    let end = cast.range().1;
+    cast.children().into_iter().rfind(|c| c.range().1 == end && c.kind() != clang::TYPE_REF)
+}
+
 /// An expression without parentheses, conversions and casts.
 pub fn bare(mut node: Node<'_>) -> Node<'_> {
     loop {
@@ -298,7 +304,7 @@ pub fn bare(mut node: Node<'_>) -> Node<'_> {
                 let children = node.children();
                 children.first().copied().filter(|c| children.len() == 1 && c.range() == node.range())
             }
-            clang::CAST => node.children().last().copied().filter(|c| c.kind() != clang::TYPE_REF),
+            clang::CAST => operand(node),
             _ => None,
         };
         match inner {

@@ -130,13 +130,13 @@ impl Description {
         let function = |at: &FunctionRef| facts(at.unit).is_some_and(|facts| at.function < facts.functions.len());
         let variable = |at: &VariableRef| facts(at.unit).is_some_and(|facts| at.variable < facts.variables.len());
         let call = |at: &CallRef| facts(at.unit).is_some_and(|facts| at.reference < facts.references.len());
-        let Points { list, path, below, anywhere } = points;
+        let Points { list, path, below, standing } = points;
         let mut named = functions
             .values()
             .chain(aliases.values())
             .chain(path)
             .chain(below)
-            .chain(anywhere)
+            .chain(standing.keys())
             .chain(list.iter().flat_map(|point| &point.path));
         if !named.all(function) || !variables.values().all(variable) {
             return misfit("a function or variable that is not there");

@@ -4,13 +4,13 @@
 //! converted to it, and goes anywhere but straight into a library. Calls back out of libraries are not seen: a function only
 //! called so has no callers here, but for who may be on the stack below it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use dsu_abi::calls;
 
 use crate::analyse::model::{FunctionRef, Model, Unit};
 use crate::analyse::targets::{Targets, pointed_by};
-use crate::facts::{Callback, Receiver, Reference, Target, Usage, Variable};
+use crate::facts::{Callback, IndirectCall, Receiver, Reference, Target, Usage, Variable};
 
 /// The call graph of a program.
 #[derive(Default)]
@@ -23,10 +23,10 @@ pub struct CallGraph {
     waiting: BTreeSet<FunctionRef>,
     /// The same, and for functions that a library calls back, who may be waiting in that library then.
     below: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
-    /// Functions that leave their stack for another one, to come back later.
-    switching: BTreeSet<FunctionRef>,
-    /// Functions in which a library may call back something.
-    calling_libraries: BTreeSet<FunctionRef>,
+    /// Functions that leave their stack for another one, to come back later, and where they first do.
+    switching: Sites,
+    /// For functions that libraries call back: in which functions that may be, and where first.
+    called_back: HashMap<FunctionRef, Sites>,
 }
 
 impl CallGraph {
@@ -45,13 +45,13 @@ impl CallGraph {
                 graph.waiting.insert(call.caller);
             }
             if call.switches {
-                graph.switching.insert(call.caller);
+                note(&mut graph.switching, call.caller, call.at);
             }
         });
         graph.below.clone_from(&graph.callers);
-        for (function, below) in CalledBack::of(model, &targets, &graph.callers, calls_back) {
-            graph.below.entry(function).or_default().extend(&below);
-            graph.calling_libraries.extend(below);
+        graph.called_back = CalledBack::of(model, &targets, &graph.callers, calls_back);
+        for (function, sites) in &graph.called_back {
+            graph.below.entry(*function).or_default().extend(sites.keys());
         }
         graph
     }
@@ -63,13 +63,17 @@ impl CallGraph {
 
     /// Functions that can be on a stack that was left for another one: coroutines.
     pub fn suspended(&self) -> BTreeSet<FunctionRef> {
-        reach(&self.below, self.switching.iter().copied())
+        reach(&self.below, self.switching.keys().copied())
     }
 
-    /// Whether a function may stand, during an update, where nothing in it says so: in a call of a library that calls back, in
-    /// one that goes on on another stack.
-    pub fn stands_anywhere(&self, function: FunctionRef) -> bool {
-        self.calling_libraries.contains(&function) || self.switching.contains(&function)
+    /// Where functions may stand, during an update, that is no call of a function of the path: in calls of libraries that call
+    /// one back, and where they leave their stack. The first such place of each.
+    pub fn standing(&self, path: &BTreeSet<FunctionRef>) -> Sites {
+        let mut found = self.switching.clone();
+        for (caller, at) in path.iter().filter_map(|callee| self.called_back.get(callee)).flatten() {
+            note(&mut found, *caller, *at);
+        }
+        found
     }
 
     /// Functions on the way from `function` to a library call that waits.
@@ -122,6 +126,15 @@ impl CallGraph {
     }
 }
 
+/// Places in functions: offsets in the texts of their units.
+pub type Sites = BTreeMap<FunctionRef, usize>;
+
+/// Notes a place, if it comes before the one that is known.
+fn note(sites: &mut Sites, function: FunctionRef, at: usize) {
+    let first = sites.entry(function).or_insert(at);
+    *first = at.min(*first);
+}
+
 /// Who may be on the stack below functions that libraries call back.
 struct CalledBack<'a, C> {
     model: &'a Model,
@@ -129,14 +142,14 @@ struct CalledBack<'a, C> {
     calls_back: C,
     known: HashMap<(usize, usize), bool>,
     /// By function: who hands it to a library function, which may call it at once.
-    found: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
+    found: HashMap<FunctionRef, Sites>,
     /// Functions that libraries which call back what they were given before know. Units that are kept are like these, and know
     /// the functions that they name.
     kept: BTreeSet<FunctionRef>,
     /// Who calls functions of such libraries.
-    entering: BTreeSet<FunctionRef>,
+    entering: Sites,
     /// Who calls what nobody knows: what was looked up by name, or made of a pointer to anything.
-    guessing: BTreeSet<FunctionRef>,
+    guessing: Sites,
     /// Functions that threads begin with.
     threads: BTreeSet<FunctionRef>,
     /// Types of functions that pointers point to in what is looked up by name.
@@ -150,7 +163,7 @@ impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
         targets: &'a Targets<'a>,
         callers: &HashMap<FunctionRef, BTreeSet<FunctionRef>>,
         calls_back: C,
-    ) -> HashMap<FunctionRef, BTreeSet<FunctionRef>> {
+    ) -> HashMap<FunctionRef, Sites> {
         let mut reader = Self {
             model,
             targets,
@@ -158,8 +171,8 @@ impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
             known: HashMap::new(),
             found: HashMap::new(),
             kept: BTreeSet::new(),
-            entering: BTreeSet::new(),
-            guessing: BTreeSet::new(),
+            entering: Sites::new(),
+            guessing: Sites::new(),
             threads: BTreeSet::new(),
             looked_up: model.units.iter().flat_map(|u| &u.facts.looked_up).map(String::as_str).collect(),
         };
@@ -169,7 +182,7 @@ impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
                 reader.reference(unit, reference);
             }
             for call in &u.facts.indirect_calls {
-                reader.indirect_call(FunctionRef { unit, function: call.inside }, &call.prototype);
+                reader.indirect_call(unit, call);
             }
             for callback in &u.facts.callbacks {
                 reader.callback(unit, callback);
@@ -182,14 +195,15 @@ impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
         let uncalled = targets.taken().filter(|at| !callers.contains_key(at) && !reader.threads.contains(at));
         reader.kept.extend(uncalled);
         let Self { mut found, kept, entering, guessing, .. } = reader;
-        for at in kept {
-            found.entry(at).or_default().extend(&entering);
+        for function in kept {
+            let sites = found.entry(function).or_default();
+            entering.iter().for_each(|(caller, at)| note(sites, *caller, *at));
         }
         // Who is looked up by name may call whatever has a name.
-        for at in
-            model.touched.iter().filter(|_| model.looks_up_names()).filter_map(|symbol| model.functions.get(symbol))
-        {
-            found.entry(*at).or_default().extend(&guessing);
+        let named = model.touched.iter().filter(|_| model.looks_up_names());
+        for function in named.filter_map(|symbol| model.functions.get(symbol)) {
+            let sites = found.entry(*function).or_default();
+            guessing.iter().for_each(|(caller, at)| note(sites, *caller, *at));
         }
         found
     }
@@ -224,13 +238,13 @@ impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
         let inside = FunctionRef { unit, function: inside };
         match reference.usage {
             Usage::Call(..) if self.model.body_of(unit, target).is_none() && self.is_strange(unit, target) => {
-                self.entering.insert(inside);
+                note(&mut self.entering, inside, reference.at);
             }
             Usage::Argument(to) if self.is_library(unit, to) => {
-                if let Some(at) = self.model.body_of(unit, target) {
-                    self.found.entry(at).or_default().insert(inside);
+                if let Some(function) = self.model.body_of(unit, target) {
+                    note(self.found.entry(function).or_default(), inside, reference.at);
                     if self.is_strange(unit, to) {
-                        self.kept.insert(at);
+                        self.kept.insert(function);
                     }
                 }
             }
@@ -243,18 +257,19 @@ impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
     }
 
     /// A call through a pointer may be one of a library's function.
-    fn indirect_call(&mut self, inside: FunctionRef, prototype: &str) {
+    fn indirect_call(&mut self, unit: usize, call: &IndirectCall) {
+        let (inside, prototype) = (FunctionRef { unit, function: call.inside }, call.prototype.as_str());
         let reached = self.targets.reached(prototype);
         let mut theirs = reached.functions.iter().filter(|taken| taken.function.is_none());
         if theirs.any(|taken| self.is_strange(taken.named.unit, taken.named.function)) {
-            self.entering.insert(inside);
+            note(&mut self.entering, inside, call.at);
         }
         if reached.made || self.looked_up.contains(prototype) {
-            self.guessing.insert(inside);
+            note(&mut self.guessing, inside, call.at);
         }
     }
 
-    fn callback(&mut self, unit: usize, Callback { inside, receiver, prototype }: &Callback) {
+    fn callback(&mut self, unit: usize, Callback { inside, receiver, prototype, at }: &Callback) {
         let inside = FunctionRef { unit, function: *inside };
         let (library, keeps) = match receiver {
             Receiver::Function(to) => (self.is_library(unit, *to), self.is_strange(unit, *to)),
@@ -264,7 +279,7 @@ impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
                 (unknown || reached.functions.iter().any(|taken| taken.function.is_none()), unknown)
             }
             Receiver::Library => {
-                self.entering.insert(inside);
+                note(&mut self.entering, inside, *at);
                 (true, true)
             }
         };
@@ -273,9 +288,9 @@ impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
             self.threads.extend(called);
             return;
         }
-        for at in called.filter(|_| library) {
-            self.found.entry(at).or_default().insert(inside);
-            self.kept.extend(keeps.then_some(at));
+        for function in called.filter(|_| library) {
+            note(self.found.entry(function).or_default(), inside, *at);
+            self.kept.extend(keeps.then_some(function));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analyse::callgraph::{CallGraph, is_blocking};
+use crate::analyse::callgraph::{CallGraph, Sites, is_blocking};
 use crate::analyse::model::{FunctionRef, Model};
 use crate::config::{Config, UpdatePoint};
 use crate::facts::{Reference, Target, Usage};
@@ -69,8 +69,9 @@ pub struct Points {
     pub path: BTreeSet<FunctionRef>,
     /// Functions below quiescent calls: their blocking calls are wrapped.
     pub below: BTreeSet<FunctionRef>,
-    /// Those of the path of which it is not known in which call they stand: all of them may still run.
-    pub anywhere: BTreeSet<FunctionRef>,
+    /// For functions of the path: the first offset at which they may stand during an update other than in a call of a function of
+    /// the path.
+    pub standing: Sites,
 }
 
 impl Points {
@@ -107,7 +108,7 @@ impl Points {
             points.below.extend(&below);
             points.list[i].path = path;
         }
-        points.anywhere = points.path.iter().copied().filter(|at| graph.stands_anywhere(*at)).collect();
+        points.standing = graph.standing(&points.path);
         Ok(points)
     }
 }

@@ -39,13 +39,16 @@ impl Finder<'_> {
 
     /// The first byte that may still run; `None` if nobody knows.
     fn place(&self) -> Option<usize> {
-        let cleans_up = self.facts().cleanups.iter().any(|c| c.inside == self.at.function);
-        if cleans_up || self.program.points.anywhere.contains(&self.at) {
+        // What runs where a scope ends may stand anywhere.
+        if self.facts().cleanups.iter().any(|c| c.inside == self.at.function) {
             return None;
         }
         let definition = self.facts().functions[self.at.function].definition.as_ref()?;
         let text = &self.model().units[self.at.unit].image.text;
         let mut starts = Vec::new();
+        if let Some(at) = self.program.points.standing.get(&self.at) {
+            starts.push(statement(text, definition, *at)?);
+        }
         for point in self.program.points.list.iter().filter(|p| p.function == self.at) {
             match point.place {
                 Place::Loop(index) => starts.push(self.facts().loops.get(index)?.start),

@@ -56,9 +56,9 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
     all(conversions, |Conversion { from: _, to: _ }| Ok(()))?;
     all(converted, |Converted { at, to: _ }| unit.place(*at))?;
     all(indirect_calls, |IndirectCall { inside, prototype: _, at }| unit.index(*inside).and(unit.place(*at)))?;
-    all(callbacks, |Callback { inside, receiver, prototype: _ }| match receiver {
-        Receiver::Function(callee) => unit.index(*inside).and(unit.index(*callee)),
-        Receiver::Pointer(_) | Receiver::Library => unit.index(*inside),
+    all(callbacks, |Callback { inside, receiver, prototype: _, at }| match receiver {
+        Receiver::Function(callee) => unit.index(*inside).and(unit.index(*callee)).and(unit.place(*at)),
+        Receiver::Pointer(_) | Receiver::Library => unit.index(*inside).and(unit.place(*at)),
     })?;
     all(cleanups, |Cleanup { inside, callee }| unit.index(*inside).and(unit.index(*callee)))?;
     all(field_uses, |u| unit.field_use(u))?;

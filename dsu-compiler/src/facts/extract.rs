@@ -1,6 +1,6 @@
 //! Reading the facts off the parser's tree.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clang::{self, Ast, Bodies, ClangError, Node};
 use crate::facts::function_pointers::{self, Called, FunctionUse};
@@ -73,7 +73,8 @@ pub(crate) fn read(text: &str, flags: &[String], bodies: Bodies) -> Result<UnitF
     facts.flows = walker.flows.flows();
     prune::plain_flows(&mut facts);
     facts.conversions = walker.conversions.into_iter().collect();
-    facts.callbacks = walker.callbacks.into_iter().collect();
+    let callback = |((inside, receiver, prototype), at)| Callback { inside, receiver, prototype, at };
+    facts.callbacks = walker.callbacks.into_iter().map(callback).collect();
     facts.looked_up = walker.looked_up.into_iter().collect();
     facts.library_pointers = walker.library_pointers.into_iter().collect();
     facts.compared = walker.compared.into_iter().collect();
@@ -108,7 +109,7 @@ struct Walker<'t> {
     /// Pointers to functions that were converted.
     conversions: BTreeSet<Conversion>,
     /// Pointers to functions that calls hand on.
-    callbacks: BTreeSet<Callback>,
+    callbacks: BTreeMap<(usize, Receiver, String), usize>,
     /// Types of functions that pointers in structs of system headers point to.
     library_pointers: BTreeSet<String>,
     /// The same, of structs that are looked up by name.
@@ -557,7 +558,8 @@ impl<'t> Walker<'t> {
             self.conversions.extend(function_pointers::unagreed(node, &self.printer));
             self.conversions.extend(function_pointers::copied(node, &self.printer));
             for prototype in function_pointers::handed_on(node, &called, &self.printer) {
-                self.callbacks.insert(Callback { inside, receiver: receiver.clone(), prototype });
+                let first = self.callbacks.entry((inside, receiver.clone(), prototype)).or_insert(usize::MAX);
+                *first = node.range().0.min(*first);
             }
         }
     }

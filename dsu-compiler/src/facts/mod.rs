@@ -433,6 +433,8 @@ pub struct Callback {
     pub receiver: Receiver,
     /// Canonical type of the function pointed to.
     pub prototype: String,
+    /// Offset of the call; of the first one, where several hand on the same.
+    pub at: usize,
 }
 
 /// What a call calls.

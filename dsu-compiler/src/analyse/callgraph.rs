@@ -4,13 +4,14 @@
 //! converted to it, and goes anywhere but straight into a library. Calls back out of libraries are not seen: a function only
 //! called so has no callers here, but for who may be on the stack below it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use dsu_abi::calls;
 
 use crate::analyse::model::{FunctionRef, Model, Unit};
-use crate::analyse::targets::{Targets, pointed_by};
-use crate::facts::{Callback, IndirectCall, Receiver, Reference, Target, Usage, Variable};
+use crate::analyse::outside::{Entered, Outside, Sites, note};
+use crate::analyse::targets::Targets;
+use crate::facts::{Target, Usage};
 
 /// The call graph of a program.
 #[derive(Default)]
@@ -21,12 +22,10 @@ pub struct CallGraph {
     callers: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
     /// Functions that call a library function that waits.
     waiting: BTreeSet<FunctionRef>,
-    /// The same, and for functions that a library calls back, who may be waiting in that library then.
-    below: HashMap<FunctionRef, BTreeSet<FunctionRef>>,
     /// Functions that leave their stack for another one, to come back later, and where they first do.
     switching: Sites,
-    /// For functions that libraries call back: in which functions that may be, and where first.
-    called_back: HashMap<FunctionRef, Sites>,
+    /// Calls out of libraries and the like.
+    outside: Outside,
 }
 
 impl CallGraph {
@@ -48,30 +47,46 @@ impl CallGraph {
                 note(&mut graph.switching, call.caller, call.at);
             }
         });
-        graph.below.clone_from(&graph.callers);
-        graph.called_back = CalledBack::of(model, &targets, &graph.callers, calls_back);
-        for (function, sites) in &graph.called_back {
-            graph.below.entry(*function).or_default().extend(sites.keys());
-        }
+        graph.outside = Outside::new(model, &targets, |function| graph.callers.contains_key(&function), calls_back);
         graph
     }
 
     /// Functions that can be on the stack below `function`: its callers, and theirs.
     pub fn ancestors(&self, function: FunctionRef) -> BTreeSet<FunctionRef> {
-        reach(&self.below, [function])
+        self.below([function])
     }
 
     /// Functions that can be on a stack that was left for another one: coroutines.
     pub fn suspended(&self) -> BTreeSet<FunctionRef> {
-        reach(&self.below, self.switching.keys().copied())
+        self.below(self.switching.keys().copied())
+    }
+
+    /// Functions that can be on a stack with these: their callers, whoever may be waiting in a library that calls them back,
+    /// and who is below those.
+    fn below(&self, functions: impl IntoIterator<Item = FunctionRef>) -> BTreeSet<FunctionRef> {
+        let mut todo: Vec<FunctionRef> = functions.into_iter().collect();
+        let mut seen: BTreeSet<FunctionRef> = todo.iter().copied().collect();
+        let mut entered = Entered::default();
+        while let Some(at) = todo.pop() {
+            let callers = self.callers.get(&at).into_iter().flatten();
+            for next in callers.chain(self.outside.below(at, &mut entered)) {
+                if seen.insert(*next) {
+                    todo.push(*next);
+                }
+            }
+        }
+        seen
     }
 
     /// Where functions may stand, during an update, that is no call of a function of the path: in calls of libraries that call
     /// one back, and where they leave their stack. The first such place of each.
     pub fn standing(&self, path: &BTreeSet<FunctionRef>) -> Sites {
         let mut found = self.switching.clone();
-        for (caller, at) in path.iter().filter_map(|callee| self.called_back.get(callee)).flatten() {
-            note(&mut found, *caller, *at);
+        let mut entered = Entered::default();
+        for callee in path {
+            for (caller, at) in self.outside.sites(*callee, &mut entered) {
+                note(&mut found, *caller, *at);
+            }
         }
         found
     }
@@ -123,175 +138,6 @@ impl CallGraph {
         });
         let roots = model.definitions().filter(|at| self.callers.get(at).is_none_or(BTreeSet::is_empty));
         reach(&edges, roots).into_iter().collect()
-    }
-}
-
-/// Places in functions: offsets in the texts of their units.
-pub type Sites = BTreeMap<FunctionRef, usize>;
-
-/// Notes a place, if it comes before the one that is known.
-fn note(sites: &mut Sites, function: FunctionRef, at: usize) {
-    let first = sites.entry(function).or_insert(at);
-    *first = at.min(*first);
-}
-
-/// Who may be on the stack below functions that libraries call back.
-struct CalledBack<'a, C> {
-    model: &'a Model,
-    targets: &'a Targets<'a>,
-    calls_back: C,
-    known: HashMap<(usize, usize), bool>,
-    /// By function: who hands it to a library function, which may call it at once.
-    found: HashMap<FunctionRef, Sites>,
-    /// Functions that libraries which call back what they were given before know. Units that are kept are like these, and know
-    /// the functions that they name.
-    kept: BTreeSet<FunctionRef>,
-    /// Who calls functions of such libraries.
-    entering: Sites,
-    /// Who calls what nobody knows: what was looked up by name, or made of a pointer to anything.
-    guessing: Sites,
-    /// Functions that threads begin with.
-    threads: BTreeSet<FunctionRef>,
-    /// Types of functions that pointers point to in what is looked up by name.
-    looked_up: HashSet<&'a str>,
-}
-
-impl<'a, C: Fn(&str) -> bool> CalledBack<'a, C> {
-    /// `callers`: who calls what in the program.
-    fn of(
-        model: &'a Model,
-        targets: &'a Targets<'a>,
-        callers: &HashMap<FunctionRef, BTreeSet<FunctionRef>>,
-        calls_back: C,
-    ) -> HashMap<FunctionRef, Sites> {
-        let mut reader = Self {
-            model,
-            targets,
-            calls_back,
-            known: HashMap::new(),
-            found: HashMap::new(),
-            kept: BTreeSet::new(),
-            entering: Sites::new(),
-            guessing: Sites::new(),
-            threads: BTreeSet::new(),
-            looked_up: model.units.iter().flat_map(|u| &u.facts.looked_up).map(String::as_str).collect(),
-        };
-        reader.named_outside();
-        for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
-            for reference in &u.facts.references {
-                reader.reference(unit, reference);
-            }
-            for call in &u.facts.indirect_calls {
-                reader.indirect_call(unit, call);
-            }
-            for callback in &u.facts.callbacks {
-                reader.callback(unit, callback);
-            }
-            for ty in &u.facts.library_pointers {
-                reader.keep(ty);
-            }
-        }
-        // What the program makes pointers to and never calls, others call: where libraries have put the pointers is not followed.
-        let uncalled = targets.taken().filter(|at| !callers.contains_key(at) && !reader.threads.contains(at));
-        reader.kept.extend(uncalled);
-        let Self { mut found, kept, entering, guessing, .. } = reader;
-        for function in kept {
-            let sites = found.entry(function).or_default();
-            entering.iter().for_each(|(caller, at)| note(sites, *caller, *at));
-        }
-        // Who is looked up by name may call whatever has a name.
-        let named = model.touched.iter().filter(|_| model.looks_up_names());
-        for function in named.filter_map(|symbol| model.functions.get(symbol)) {
-            let sites = found.entry(*function).or_default();
-            guessing.iter().for_each(|(caller, at)| note(sites, *caller, *at));
-        }
-        found
-    }
-
-    /// Whether a function, by index in its unit, is a library's that calls back what it was given before.
-    fn is_strange(&mut self, unit: usize, function: usize) -> bool {
-        let symbol = || self.model.units[unit].facts.functions[function].symbol.as_str();
-        *self.known.entry((unit, function)).or_insert_with(|| (self.calls_back)(symbol()))
-    }
-
-    /// Libraries know all functions to which a pointer of this type may point.
-    fn keep(&mut self, ty: &str) {
-        self.kept.extend(self.targets.reached(ty).functions.into_iter().filter_map(|taken| taken.function));
-    }
-
-    /// What objects that are not rewritten name, and what is in variables that they share with the program.
-    fn named_outside(&mut self) {
-        let model = self.model;
-        self.kept.extend(model.named_outside.iter().filter_map(|symbol| model.functions.get(symbol)));
-        for u in model.units.iter().filter(|u| u.kept.is_none()) {
-            let shared = |v: &&Variable| {
-                let theirs = !v.internal && v.function.is_none() && !model.variables.contains_key(&v.symbol);
-                theirs || model.named_outside.contains(&v.symbol)
-            };
-            let types = u.facts.variables.iter().filter(shared).map(pointed_by).filter(|ty| !ty.is_empty());
-            types.for_each(|ty| self.keep(ty));
-        }
-    }
-
-    fn reference(&mut self, unit: usize, reference: &Reference) {
-        let (Target::Function(target), Some(inside)) = (reference.target, reference.inside) else { return };
-        let inside = FunctionRef { unit, function: inside };
-        match reference.usage {
-            Usage::Call(..) if self.model.body_of(unit, target).is_none() && self.is_strange(unit, target) => {
-                note(&mut self.entering, inside, reference.at);
-            }
-            Usage::Argument(to) if self.is_library(unit, to) => {
-                if let Some(function) = self.model.body_of(unit, target) {
-                    note(self.found.entry(function).or_default(), inside, reference.at);
-                    if self.is_strange(unit, to) {
-                        self.kept.insert(function);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn is_library(&self, unit: usize, function: usize) -> bool {
-        self.model.body_of(unit, function).is_none() && !self.model.starts_threads(unit, function)
-    }
-
-    /// A call through a pointer may be one of a library's function.
-    fn indirect_call(&mut self, unit: usize, call: &IndirectCall) {
-        let (inside, prototype) = (FunctionRef { unit, function: call.inside }, call.prototype.as_str());
-        let reached = self.targets.reached(prototype);
-        let mut theirs = reached.functions.iter().filter(|taken| taken.function.is_none());
-        if theirs.any(|taken| self.is_strange(taken.named.unit, taken.named.function)) {
-            note(&mut self.entering, inside, call.at);
-        }
-        if reached.made || self.looked_up.contains(prototype) {
-            note(&mut self.guessing, inside, call.at);
-        }
-    }
-
-    fn callback(&mut self, unit: usize, Callback { inside, receiver, prototype, at }: &Callback) {
-        let inside = FunctionRef { unit, function: *inside };
-        let (library, keeps) = match receiver {
-            Receiver::Function(to) => (self.is_library(unit, *to), self.is_strange(unit, *to)),
-            Receiver::Pointer(ty) => {
-                let reached = self.targets.reached(ty);
-                let unknown = reached.made || self.looked_up.contains(ty.as_str());
-                (unknown || reached.functions.iter().any(|taken| taken.function.is_none()), unknown)
-            }
-            Receiver::Library => {
-                note(&mut self.entering, inside, *at);
-                (true, true)
-            }
-        };
-        let called = self.targets.reached(prototype).functions.into_iter().filter_map(|taken| taken.function);
-        if matches!(receiver, Receiver::Function(to) if self.model.starts_threads(unit, *to)) {
-            self.threads.extend(called);
-            return;
-        }
-        for function in called.filter(|_| library) {
-            note(self.found.entry(function).or_default(), inside, *at);
-            self.kept.extend(keeps.then_some(function));
-        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod callgraph;
 pub mod flow;
 mod limits;
 pub mod model;
+mod outside;
 pub mod points;
 mod remembered;
 pub mod suggest;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analyse::callgraph::{CallGraph, Sites, is_blocking};
+use crate::analyse::callgraph::{CallGraph, is_blocking};
 use crate::analyse::model::{FunctionRef, Model};
+use crate::analyse::outside::Sites;
 use crate::config::{Config, UpdatePoint};
 use crate::facts::{Reference, Target, Usage};
 use crate::program::ProgramError;

@@ -214,9 +214,7 @@ fn each_call<'a>(model: &'a Model, targets: &Targets<'a>, mut look: impl FnMut(C
 /// Library functions that go on on another stack. Those that jump do so where the program makes stacks of its own.
 fn switches_stacks(model: &Model) -> &'static [&'static str] {
     const ALL: &[&str] = &["swapcontext", "siglongjmp", "longjmp", "_longjmp", "__builtin_longjmp"];
-    let functions = || model.units.iter().flat_map(|u| &u.facts.functions);
-    let makes_stacks = functions().any(|f| matches!(f.name.as_str(), "makecontext" | "sigaltstack"));
-    if makes_stacks { ALL } else { &ALL[..1] }
+    if model.knows(&["makecontext", "sigaltstack"]) { ALL } else { &ALL[..1] }
 }
 
 /// Whether a call is followed by one that ends the program: then it does not matter where it sleeps.

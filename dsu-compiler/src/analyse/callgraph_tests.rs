@@ -305,6 +305,20 @@ fn given_back_by_libraries() -> Outcome {
 }
 
 #[test]
+fn kept_by_the_c_library() -> Outcome {
+    const COOKIE: &str = "typedef struct { long (*read)(void *, char *, size_t); } cookie_t; extern int getc(void *); \
+        static long fill(void *s, char *to, size_t n) { point(s); return 0; } void caller(void *f) { getc(f); }";
+    reaches(&format!(
+        "{COOKIE} extern void *fopencookie(void *, const char *, cookie_t); \
+        void *open(void) {{ return fopencookie(0, \"r\", (cookie_t){{fill}}); }} void other(void) {{ }}"
+    ))?;
+    // Without such a function, the C library calls at once or never.
+    let found = below(&[&format!("{COOKIE} cookie_t t = {{fill}};")])?;
+    assert!(!found.iter().any(|name| name == "caller"), "{found:?}");
+    Ok(())
+}
+
+#[test]
 fn threads_have_stacks_of_their_own() -> Outcome {
     let found = below(&["static void *run(void *s) { point(s); return 0; } \
         void other(void) { unsigned long t; pthread_create(&t, 0, run, 0); } \

@@ -128,7 +128,12 @@ impl Model {
 
     /// Whether some unit uses functions that find others by names which are not known here.
     pub fn looks_up_names(&self) -> bool {
-        self.units.iter().flat_map(|u| &u.facts.functions).any(|f| LOOKUPS.contains(&f.name.as_str()))
+        self.knows(LOOKUPS)
+    }
+
+    /// Whether some unit knows a function of one of these names.
+    pub fn knows(&self, names: &[&str]) -> bool {
+        self.units.iter().flat_map(|u| &u.facts.functions).any(|f| names.contains(&f.name.as_str()))
     }
 
     fn resolve(&mut self, defined: &HashSet<String>, foreign: &[ObjectSymbols]) {

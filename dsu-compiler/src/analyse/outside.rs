@@ -8,6 +8,10 @@ use crate::analyse::model::{FunctionRef, Model};
 use crate::analyse::targets::{Reached, Targets, pointed_by};
 use crate::facts::{Callback, IndirectCall, Receiver, Reference, Target, Usage, Variable};
 
+/// Functions of the C library that keep what they are given: its other functions may call it later.
+const KEEPING: &[&str] =
+    &["fopencookie", "register_printf_function", "register_printf_specifier", "register_printf_modifier"];
+
 /// Places in functions: offsets in the texts of their units.
 pub type Sites = BTreeMap<FunctionRef, usize>;
 
@@ -53,6 +57,7 @@ impl Outside {
             model,
             targets,
             calls_back,
+            c_library: model.knows(KEEPING),
             strange: HashMap::new(),
             reached: HashMap::new(),
             threads: BTreeSet::new(),
@@ -95,7 +100,9 @@ struct Reader<'a, 't, C> {
     model: &'a Model,
     targets: &'t Targets<'a>,
     calls_back: C,
-    /// What was asked of it, by unit and function.
+    /// The C library calls back what it was given before, too.
+    c_library: bool,
+    /// What was asked of both, by unit and function.
     strange: HashMap<(usize, usize), bool>,
     /// What pointers of a type may point to.
     reached: HashMap<&'a str, Rc<Reached>>,
@@ -114,7 +121,7 @@ impl<'a, C: Fn(&str) -> bool> Reader<'a, '_, C> {
     /// Whether a function, by index in its unit, is a library's that calls back what it was given before.
     fn is_strange(&mut self, unit: usize, function: usize) -> bool {
         let symbol = || self.model.units[unit].facts.functions[function].symbol.as_str();
-        *self.strange.entry((unit, function)).or_insert_with(|| (self.calls_back)(symbol()))
+        *self.strange.entry((unit, function)).or_insert_with(|| self.c_library || (self.calls_back)(symbol()))
     }
 
     /// Libraries know all functions to which a pointer of this type may point.

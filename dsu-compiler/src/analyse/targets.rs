@@ -28,8 +28,10 @@ pub struct Targets<'a> {
     types: Types<'a>,
     /// Functions whose address is taken as a pointer of a type.
     taken: HashMap<usize, BTreeSet<Taken>>,
-    /// Types that a pointer of a type may have been converted from.
+    /// Types that a pointer of a type may have been converted from; the second: all but where memory is looked at as two things,
+    /// and where units disagree.
     from: HashMap<usize, BTreeSet<usize>>,
+    plainly_from: HashMap<usize, BTreeSet<usize>>,
     /// Functions that the program may look up by name.
     looked_up: BTreeSet<Taken>,
 }
@@ -42,6 +44,8 @@ pub struct Reached {
     /// It may have been made of something that is no pointer to a function: what such things point to is among `functions`
     /// only if it was seen to become one.
     pub made: bool,
+    /// It was so by a plain conversion of the pointer, or a library's function by such ones: what else it may point to is not known.
+    pub unknown: bool,
 }
 
 impl Reached {
@@ -54,8 +58,13 @@ impl Reached {
 impl<'a> Targets<'a> {
     /// Reads what the units say.
     pub fn new(model: &'a Model) -> Self {
-        let mut targets =
-            Self { types: Types::new(model), taken: HashMap::new(), from: HashMap::new(), looked_up: BTreeSet::new() };
+        let mut targets = Self {
+            types: Types::new(model),
+            taken: HashMap::new(),
+            from: HashMap::new(),
+            plainly_from: HashMap::new(),
+            looked_up: BTreeSet::new(),
+        };
         for (unit, u) in model.units.iter().enumerate().filter(|(_, u)| u.kept.is_none()) {
             let converted: HashMap<usize, &str> = u.facts.converted.iter().map(|c| (c.at, c.to.as_str())).collect();
             for reference in &u.facts.references {
@@ -72,6 +81,10 @@ impl<'a> Targets<'a> {
             }
             for conversion in &u.facts.conversions {
                 targets.link(&conversion.to, &conversion.from);
+                if !conversion.in_memory {
+                    let (to, from) = (targets.types.id(&conversion.to), targets.types.id(&conversion.from));
+                    targets.plainly_from.entry(to).or_default().insert(from);
+                }
             }
             let called = u.facts.indirect_calls.iter().map(|call| &call.prototype);
             for ty in called.chain(u.facts.callbacks.iter().map(|c| &c.prototype)) {
@@ -170,21 +183,32 @@ impl<'a> Targets<'a> {
     /// What a pointer to a function of this type may point to.
     pub fn reached(&self, prototype: &str) -> Reached {
         let mut found = Reached::default();
-        let mut todo: Vec<usize> = self.types.known(prototype).into_iter().collect();
-        todo.extend(todo.first().into_iter().flat_map(|ty| self.compatible(*ty)).collect::<Vec<_>>());
-        let mut seen = HashSet::new();
-        while let Some(ty) = todo.pop() {
-            if seen.insert(ty) {
-                found.made |= ty == ANYTHING;
-                found.functions.extend(self.taken.get(&ty).into_iter().flatten());
-                todo.extend(self.from.get(&ty).into_iter().flatten());
-            }
+        let Some(first) = self.types.known(prototype) else { return found };
+        for ty in closure(&self.from, self.compatible(first).chain([first])) {
+            found.made |= ty == ANYTHING;
+            found.functions.extend(self.taken.get(&ty).into_iter().flatten());
         }
+        found.unknown = closure(&self.plainly_from, [first]).into_iter().any(|ty| {
+            let mut taken = self.taken.get(&ty).into_iter().flatten();
+            ty == ANYTHING || taken.any(|taken| taken.function.is_none())
+        });
         if found.made {
             found.functions.extend(&self.looked_up);
         }
         found
     }
+}
+
+/// What can be reached from some types.
+fn closure(from: &HashMap<usize, BTreeSet<usize>>, types: impl IntoIterator<Item = usize>) -> HashSet<usize> {
+    let mut todo: Vec<usize> = types.into_iter().collect();
+    let mut seen: HashSet<usize> = HashSet::new();
+    while let Some(ty) = todo.pop() {
+        if seen.insert(ty) {
+            todo.extend(from.get(&ty).into_iter().flatten());
+        }
+    }
+    seen
 }
 
 /// Types of what has one name.

@@ -53,7 +53,7 @@ pub fn check(facts: &UnitFacts, text: &str) -> Result {
     all(variables, |v| unit.variable(v))?;
     all(references, |r| unit.reference(r))?;
     all(flows, |f| unit.flow(f))?;
-    all(conversions, |Conversion { from: _, to: _ }| Ok(()))?;
+    all(conversions, |Conversion { from: _, to: _, in_memory: _ }| Ok(()))?;
     all(converted, |Converted { at, to: _ }| unit.place(*at))?;
     all(indirect_calls, |IndirectCall { inside, prototype: _, at }| unit.index(*inside).and(unit.place(*at)))?;
     all(callbacks, |Callback { inside, receiver, prototype: _, at }| match receiver {

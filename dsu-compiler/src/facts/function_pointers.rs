@@ -79,7 +79,7 @@ pub(super) fn unagreed(call: Node<'_>, printer: &Printer) -> Vec<Conversion> {
     let agreed = if ty.kind() == clang::T_FUNCTION_NO_PROTO { 0 } else { ty.parameters().len() };
     let arguments = call.children().into_iter().skip(1 + agreed).filter(|a| !is_null(*a));
     let pointers = arguments.filter_map(|a| function_type(a.ty()));
-    pointers.map(|from| Conversion { from: printer.print(from), to: String::new() }).collect()
+    pointers.map(|from| Conversion { from: printer.print(from), to: String::new(), in_memory: true }).collect()
 }
 
 /// What a call calls.
@@ -131,7 +131,7 @@ pub(super) fn conversions<'a>(node: Node<'a>, path: &[Node<'a>], printer: &Print
     if is_null(child) || named_function(child).is_some() {
         return Vec::new();
     }
-    let one = |from: String, to: String| vec![Conversion { from, to }];
+    let one = |from: String, to: String| vec![Conversion { from, to, in_memory: false }];
     let (from, to) = (Pointed::of(child.ty(), printer), Pointed::of(node.ty(), printer));
     match (from, to) {
         (Pointed::Function(a), Pointed::Function(b)) if a != b => one(a, b),
@@ -323,7 +323,8 @@ fn looked_at(from: Type<'_>, to: Type<'_>, printer: &Printer, depth: usize) -> V
 }
 
 fn both(a: String, b: String) -> Vec<Conversion> {
-    vec![Conversion { from: a.clone(), to: b.clone() }, Conversion { from: b, to: a }]
+    let one = |from: &String, to: &String| Conversion { from: from.clone(), to: to.clone(), in_memory: true };
+    vec![one(&a, &b), one(&b, &a)]
 }
 
 fn is_to_record(ty: Type<'_>) -> bool {

@@ -401,6 +401,8 @@ pub struct Conversion {
     pub from: String,
     /// Canonical type of the function that is pointed to now.
     pub to: String,
+    /// Not the pointer is converted, but what is known of where it is: memory is looked at as two things.
+    pub in_memory: bool,
 }
 
 /// A function whose address is converted where it is named.

@@ -312,10 +312,9 @@ impl<'a> PointerCalls<'a> {
 
     /// The functions that a call through a pointer to this type may reach, if all are known.
     fn reached(&self, prototype: &'a str) -> Option<Vec<FunctionRef>> {
-        let reached = self.targets.reached(prototype);
-        let found: Vec<FunctionRef> = reached.functions.into_iter().filter_map(|taken| taken.function).collect();
         // Something must be called: if nothing is known, that is not all.
-        Some(found).filter(|found| !self.foreign && !reached.unknown && !found.is_empty())
+        let found = self.targets.reached(prototype).plain.filter(|found| !self.foreign && !found.is_empty())?;
+        Some(found.into_iter().collect())
     }
 }
 

@@ -44,8 +44,9 @@ pub struct Reached {
     /// It may have been made of something that is no pointer to a function: what such things point to is among `functions`
     /// only if it was seen to become one.
     pub made: bool,
-    /// It was so by a plain conversion of the pointer, or a library's function by such ones: what else it may point to is not known.
-    pub unknown: bool,
+    /// The functions by plain conversions alone, where memory is not looked at as two things: `None` if one is a library's, or
+    /// what a pointer to anything became.
+    pub plain: Option<BTreeSet<FunctionRef>>,
 }
 
 impl Reached {
@@ -188,10 +189,9 @@ impl<'a> Targets<'a> {
             found.made |= ty == ANYTHING;
             found.functions.extend(self.taken.get(&ty).into_iter().flatten());
         }
-        found.unknown = closure(&self.plainly_from, [first]).into_iter().any(|ty| {
-            let mut taken = self.taken.get(&ty).into_iter().flatten();
-            ty == ANYTHING || taken.any(|taken| taken.function.is_none())
-        });
+        let plain = closure(&self.plainly_from, [first]);
+        let taken = plain.iter().flat_map(|ty| self.taken.get(ty).into_iter().flatten());
+        found.plain = taken.map(|taken| taken.function).collect::<Option<_>>().filter(|_| !plain.contains(&ANYTHING));
         if found.made {
             found.functions.extend(&self.looked_up);
         }

@@ -159,6 +159,11 @@ fn calls_through_pointers() -> Outcome {
     harmful(&format!(
         "static void g(struct row *r) {{ r->n = 1; }} static struct row t[2] = {{{{.init = g}}}}; {LOOP}"
     ))?;
+    // That memory is looked at as bytes somewhere makes nothing of these pointers unknown.
+    harmless(&format!(
+        "static void g(struct row *r) {{ *r->to = r->n; }} static struct row t[2] = {{{{.init = g}}}}; {LOOP} \
+         static void w(void *p) {{ *(int *)p = 1; }} void *any = w; char *bytes(struct row *r) {{ return (char *)r; }}"
+    ))?;
     // Functions of another type, converted; and whatever a library may give.
     harmful(&format!(
         "static void g(void *r) {{ *(int *)r = 1; }} static struct row t[2] = {{{{.init = (void (*)(struct row *))g}}}}; {LOOP}"

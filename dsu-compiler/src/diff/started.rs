@@ -33,14 +33,7 @@ pub fn variables(new: &Model, data: &Data, runs: &Runs<'_>) -> Vec<String> {
 /// Sentences about arrays that grew, where something is made of their elements while the program starts.
 pub fn arrays(basis: &Basis<'_>, data: &Data) -> Vec<String> {
     let (old, new) = (basis.old, basis.new);
-    let grown = |(at, fate): (&VariableRef, &Fate)| match fate {
-        Fate::Moved(was) => {
-            let (before, after) = (array(&old.model.variable(*was).ty)?.0, array(&new.model.variable(*at).ty)?.0);
-            (after > before && basis.directives.choice(&new.model, *at).is_none()).then_some(*at)
-        }
-        _ => None,
-    };
-    let grown: BTreeSet<VariableRef> = data.fates.iter().filter_map(grown).collect();
+    let grown = grown(basis, data, |fate| if let Fate::Moved(was) = fate { Some(*was) } else { None });
     if grown.is_empty() {
         return Vec::new();
     }
@@ -62,14 +55,7 @@ pub fn arrays(basis: &Basis<'_>, data: &Data) -> Vec<String> {
 /// rows: registers it, numbers it, calls it.
 pub fn rows(basis: &Basis<'_>, data: &Data) -> Vec<String> {
     let (old, new) = (basis.old, basis.new);
-    let grown = |(at, fate): (&VariableRef, &Fate)| match fate {
-        Fate::Grown(was) => {
-            let (before, after) = (array(&old.model.variable(*was).ty)?.0, array(&new.model.variable(*at).ty)?.0);
-            (after > before && basis.directives.choice(&new.model, *at).is_none()).then_some(*at)
-        }
-        _ => None,
-    };
-    let grown: Vec<VariableRef> = data.fates.iter().filter_map(grown).collect();
+    let grown = grown(basis, data, |fate| if let Fate::Grown(was) = fate { Some(*was) } else { None });
     if grown.is_empty() {
         return Vec::new();
     }
@@ -92,6 +78,17 @@ pub fn rows(basis: &Basis<'_>, data: &Data) -> Vec<String> {
         ))
     };
     grown.into_iter().filter_map(told).collect()
+}
+
+/// Arrays that have more elements than before, and of which nobody decided what becomes of them. `was`: the old variable, for
+/// those that matter.
+fn grown(basis: &Basis<'_>, data: &Data, was: impl Fn(&Fate) -> Option<VariableRef>) -> BTreeSet<VariableRef> {
+    let (old, new) = (&basis.old.model, &basis.new.model);
+    let longer = |(at, fate): (&VariableRef, &Fate)| {
+        let (before, after) = (array(&old.variable(was(fate)?).ty)?.0, array(&new.variable(*at).ty)?.0);
+        (after > before && basis.directives.choice(new, *at).is_none()).then_some(*at)
+    };
+    data.fates.iter().filter_map(longer).collect()
 }
 
 /// Whether a function calls functions of a type to which rows of a table point.

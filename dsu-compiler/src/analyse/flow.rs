@@ -313,7 +313,7 @@ impl<'a> PointerCalls<'a> {
     /// The functions that a call through a pointer to this type may reach, if all are known.
     fn reached(&self, prototype: &'a str) -> Option<Vec<FunctionRef>> {
         // Something must be called: if nothing is known, that is not all.
-        let found = self.targets.reached(prototype).plain.filter(|found| !self.foreign && !found.is_empty())?;
+        let found = self.targets.plainly_reached(prototype).filter(|found| !self.foreign && !found.is_empty())?;
         Some(found.into_iter().collect())
     }
 }

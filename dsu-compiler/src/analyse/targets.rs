@@ -28,9 +28,9 @@ pub struct Targets<'a> {
     types: Types<'a>,
     /// Functions whose address is taken as a pointer of a type.
     taken: HashMap<usize, BTreeSet<Taken>>,
-    /// Types that a pointer of a type may have been converted from; the second: all but where memory is looked at as two things,
-    /// and where units disagree.
+    /// Types that a pointer of a type may have been converted from.
     from: HashMap<usize, BTreeSet<usize>>,
+    /// The same, but for where memory is looked at as two things, and where units disagree.
     plainly_from: HashMap<usize, BTreeSet<usize>>,
     /// Functions that the program may look up by name.
     looked_up: BTreeSet<Taken>,
@@ -44,9 +44,6 @@ pub struct Reached {
     /// It may have been made of something that is no pointer to a function: what such things point to is among `functions`
     /// only if it was seen to become one.
     pub made: bool,
-    /// The functions by plain conversions alone, where memory is not looked at as two things: `None` if one is a library's, or
-    /// what a pointer to anything became.
-    pub plain: Option<BTreeSet<FunctionRef>>,
 }
 
 impl Reached {
@@ -189,13 +186,18 @@ impl<'a> Targets<'a> {
             found.made |= ty == ANYTHING;
             found.functions.extend(self.taken.get(&ty).into_iter().flatten());
         }
-        let plain = closure(&self.plainly_from, [first]);
-        let taken = plain.iter().flat_map(|ty| self.taken.get(ty).into_iter().flatten());
-        found.plain = taken.map(|taken| taken.function).collect::<Option<_>>().filter(|_| !plain.contains(&ANYTHING));
         if found.made {
             found.functions.extend(&self.looked_up);
         }
         found
+    }
+
+    /// The functions to which a pointer of this type may point by plain conversions alone, where memory is not looked at as two
+    /// things: `None` if one is a library's, or what a pointer to anything became.
+    pub fn plainly_reached(&self, prototype: &str) -> Option<BTreeSet<FunctionRef>> {
+        let types = closure(&self.plainly_from, [self.types.known(prototype)?]);
+        let taken = types.iter().flat_map(|ty| self.taken.get(ty).into_iter().flatten());
+        taken.map(|taken| taken.function).collect::<Option<_>>().filter(|_| !types.contains(&ANYTHING))
     }
 }
 

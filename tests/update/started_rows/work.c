@@ -45,7 +45,7 @@ static const int sizes[] = {
 };
 static int total;
 
-void prepare(void)
+__attribute__((constructor)) static void prepare(void)
 {
     for (int i = 0; modules[i]; i++)
         modules[i]->index = i + 1;
